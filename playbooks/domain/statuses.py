@@ -1,0 +1,162 @@
+"""The statuses and which may follow which. Data only: operations/moves.py is the only user of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_FAILED = "rollback_failed"
+
+
+class StepStatus(StrEnum):
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class AttemptStatus(StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"  # the lease ran out before an answer came
+
+
+class RequestStatus(StrEnum):
+    OPEN = "open"
+    GRANTED = "granted"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    WITHDRAWN = "withdrawn"
+    CONSUMED = "consumed"
+
+
+class WaitReason(StrEnum):
+    """What a waiting step waits for."""
+
+    APPROVAL = "approval"
+    TIME = "time"
+    RETRY = "retry"
+    FAR_SIDE = "far_side"  # a pending job of the far side
+
+
+class Phase(StrEnum):
+    """Whether a step does or undoes."""
+
+    DO = "do"
+    UNDO = "undo"
+
+
+class VersionStatus(StrEnum):
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    PUBLISHED = "published"
+    RETIRED = "retired"
+
+
+class AlertStatus(StrEnum):
+    NEW = "new"
+    TRIAGED = "triaged"
+    CLOSED = "closed"
+
+
+class CaseStatus(StrEnum):
+    OPEN = "open"
+    CONTAINED = "contained"
+    CLOSED = "closed"
+
+
+class Verdict(StrEnum):
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+RUN = RunStatus
+STEP = StepStatus
+REQUEST = RequestStatus
+
+RUN_ENDED = frozenset({RUN.SUCCEEDED, RUN.FAILED, RUN.CANCELLED, RUN.ROLLED_BACK, RUN.ROLLBACK_FAILED})
+STEP_ENDED = frozenset({STEP.SUCCEEDED, STEP.FAILED, STEP.SKIPPED, STEP.CANCELLED})
+
+Table = Mapping[StrEnum, frozenset[StrEnum]]
+
+TRANSITIONS: Mapping[type[StrEnum], Table] = {
+    RunStatus: {
+        RUN.QUEUED: frozenset({RUN.RUNNING, RUN.WAITING, RUN.SUCCEEDED, RUN.FAILED, RUN.CANCELLING, RUN.CANCELLED}),
+        RUN.RUNNING: frozenset({RUN.WAITING, RUN.SUCCEEDED, RUN.FAILED, RUN.CANCELLING, RUN.CANCELLED, RUN.ROLLING_BACK}),
+        RUN.WAITING: frozenset({RUN.RUNNING, RUN.SUCCEEDED, RUN.FAILED, RUN.CANCELLING, RUN.CANCELLED, RUN.ROLLING_BACK}),
+        RUN.CANCELLING: frozenset({RUN.CANCELLED}),
+        RUN.SUCCEEDED: frozenset({RUN.ROLLING_BACK}),
+        RUN.FAILED: frozenset({RUN.ROLLING_BACK}),
+        RUN.CANCELLED: frozenset({RUN.ROLLING_BACK}),
+        RUN.ROLLING_BACK: frozenset({RUN.ROLLED_BACK, RUN.ROLLBACK_FAILED}),
+        RUN.ROLLBACK_FAILED: frozenset({RUN.ROLLING_BACK}),
+        RUN.ROLLED_BACK: frozenset(),
+    },
+    StepStatus: {
+        STEP.PENDING: frozenset({STEP.READY, STEP.WAITING, STEP.SUCCEEDED, STEP.FAILED, STEP.SKIPPED, STEP.CANCELLED}),
+        STEP.READY: frozenset({STEP.RUNNING, STEP.WAITING, STEP.FAILED, STEP.CANCELLED}),
+        STEP.RUNNING: frozenset({STEP.SUCCEEDED, STEP.FAILED, STEP.READY, STEP.WAITING, STEP.UNKNOWN, STEP.CANCELLED}),
+        STEP.WAITING: frozenset({STEP.READY, STEP.SUCCEEDED, STEP.FAILED, STEP.CANCELLED}),
+        STEP.UNKNOWN: frozenset({STEP.SUCCEEDED, STEP.FAILED, STEP.READY, STEP.CANCELLED}),
+        STEP.SUCCEEDED: frozenset(),
+        STEP.FAILED: frozenset(),
+        STEP.SKIPPED: frozenset(),
+        STEP.CANCELLED: frozenset(),
+    },
+    AttemptStatus: {
+        AttemptStatus.RUNNING: frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.FAILED, AttemptStatus.LOST}),
+        AttemptStatus.LOST: frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.FAILED}),
+        AttemptStatus.SUCCEEDED: frozenset(),
+        AttemptStatus.FAILED: frozenset(),
+    },
+    RequestStatus: {
+        REQUEST.OPEN: frozenset(
+            {REQUEST.GRANTED, REQUEST.DENIED, REQUEST.EXPIRED, REQUEST.VOIDED, REQUEST.WITHDRAWN}
+        ),
+        REQUEST.GRANTED: frozenset({REQUEST.CONSUMED, REQUEST.VOIDED}),
+        REQUEST.CONSUMED: frozenset({REQUEST.VOIDED}),
+        REQUEST.DENIED: frozenset(),
+        REQUEST.EXPIRED: frozenset(),
+        REQUEST.VOIDED: frozenset(),
+        REQUEST.WITHDRAWN: frozenset(),
+    },
+    VersionStatus: {
+        VersionStatus.DRAFT: frozenset({VersionStatus.IN_REVIEW}),
+        VersionStatus.IN_REVIEW: frozenset({VersionStatus.DRAFT, VersionStatus.PUBLISHED}),
+        VersionStatus.PUBLISHED: frozenset({VersionStatus.RETIRED}),
+        VersionStatus.RETIRED: frozenset(),
+    },
+    AlertStatus: {
+        AlertStatus.NEW: frozenset({AlertStatus.TRIAGED, AlertStatus.CLOSED}),
+        AlertStatus.TRIAGED: frozenset({AlertStatus.CLOSED}),
+        AlertStatus.CLOSED: frozenset(),
+    },
+    CaseStatus: {
+        CaseStatus.OPEN: frozenset({CaseStatus.CONTAINED, CaseStatus.CLOSED}),
+        CaseStatus.CONTAINED: frozenset({CaseStatus.OPEN, CaseStatus.CLOSED}),
+        CaseStatus.CLOSED: frozenset({CaseStatus.OPEN}),
+    },
+}
+
+
+def may_follow(old: StrEnum, new: StrEnum) -> bool:
+    """Whether the table allows old -> new."""
+    return new in TRANSITIONS[type(old)][old]
