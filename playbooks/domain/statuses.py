@@ -54,14 +54,6 @@ class WaitReason(StrEnum):
     APPROVAL = "approval"
     TIME = "time"
     RETRY = "retry"
-    FAR_SIDE = "far_side"  # a pending job of the far side
-
-
-class Phase(StrEnum):
-    """Whether a step does or undoes."""
-
-    DO = "do"
-    UNDO = "undo"
 
 
 class VersionStatus(StrEnum):

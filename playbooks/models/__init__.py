@@ -1,0 +1,38 @@
+"""The tables. Those of the audit log and the decisions are not re-exported: each has one door."""
+
+from playbooks.models import audit, decisions  # noqa: F401 - Django has to know their tables
+from playbooks.models.alerts import Alert, AlertRaw, Source
+from playbooks.models.approvals import ApprovalRequest, Consumption, Late, Seat
+from playbooks.models.cases import Case
+from playbooks.models.connections import Connection, SimulatedState, seal, unseal
+from playbooks.models.people import Membership, Principal, PrincipalKind, Token
+from playbooks.models.playbooks import Playbook, PlaybookVersion
+from playbooks.models.runs import Attempt, Run, RunTrigger, Step
+from playbooks.models.system import Heartbeat, IdempotencyKey
+
+__all__ = [
+    "Alert",
+    "AlertRaw",
+    "ApprovalRequest",
+    "Attempt",
+    "Case",
+    "Connection",
+    "Consumption",
+    "Heartbeat",
+    "IdempotencyKey",
+    "Late",
+    "Membership",
+    "Playbook",
+    "PlaybookVersion",
+    "Principal",
+    "PrincipalKind",
+    "Run",
+    "RunTrigger",
+    "Seat",
+    "SimulatedState",
+    "Source",
+    "Step",
+    "Token",
+    "seal",
+    "unseal",
+]

@@ -1,0 +1,57 @@
+# Two commands: `make run` and `make test`. Both need only Python 3.11 and make.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8000
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
+
+.PHONY: run test check bench demo-tamper demo-crash lock format
+
+run: $(VENV)/run
+	@$(PY) manage.py up --demo --port $(PORT)
+
+test: $(VENV)/test
+	@$(PY) -m tests
+
+check: $(VENV)/test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/djlint templates --lint --quiet
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py check
+
+bench: $(VENV)/test
+	@$(PY) -m tests.bench
+
+demo-tamper: $(VENV)/run
+	@$(PY) manage.py demo_tamper
+
+demo-crash: $(VENV)/run
+	@$(PY) manage.py demo_crash
+
+format: $(VENV)/test
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+# Needs uv; everything else needs only pip.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml --group dev -o tests/requirements.lock
+
+# pip comes from the outer Python, so that Debian without python3-venv works too.
+$(VENV)/pip:
+	@echo "Making the environment in $(VENV) …"
+	@$(PYTHON) -m venv --without-pip $(VENV)
+	@$(PYTHON) -m pip --python $(PY) install --quiet --disable-pip-version-check --upgrade pip
+	@touch $@
+
+$(VENV)/run: $(VENV)/pip requirements.lock
+	@$(PY) $(INSTALL) -r requirements.lock
+	@touch $@
+
+$(VENV)/test: $(VENV)/run tests/requirements.lock
+	@$(PY) $(INSTALL) -r tests/requirements.lock
+	@touch $@

@@ -1,0 +1,17 @@
+"""Brings the built-in roles of domain/roles.py into the database after each migration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+
+from playbooks.domain.roles import ROLES
+
+
+def ensure_roles(**_signal: Any) -> None:
+    """Idempotent: makes missing roles and gives each built-in role exactly its permissions."""
+    known = {each.codename: each for each in Permission.objects.filter(content_type__app_label="playbooks")}
+    for slug, role in ROLES.items():
+        group, _ = Group.objects.get_or_create(name=slug)
+        group.permissions.set([known[codename] for codename in sorted(role.permissions)])

@@ -1,0 +1,15 @@
+"""The Django application of Countersign."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class PlaybooksConfig(AppConfig):
+    name = "playbooks"
+    verbose_name = "Countersign"
+
+    def ready(self) -> None:
+        # Importing registers: guardian's tables.
+        from playbooks.access import builtin, grants  # noqa: F401
+
+        post_migrate.connect(builtin.ensure_roles, sender=self, dispatch_uid="playbooks.roles")

@@ -1,0 +1,201 @@
+"""Appending to the audit log: in the transaction of the change that the entries are about, or not at all.
+
+Four statements whatever the number of entries: the streams are locked, entries and bodies inserted, and the streams
+told their last leaf. Streams are locked in a fixed order, so that two writers never wait for each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import rfc8785
+from django.db import connection
+
+from playbooks.domain.canonical import canonical
+from playbooks.domain.entries import MAX_BODY, MAX_INTEGER, Body, moment
+from playbooks.domain.tree import leaf_hash
+from playbooks.domain.verbs import Verb
+from playbooks.models.audit import AuditBody, AuditEntry, AuditStream
+
+MAX_DEPTH = 100
+LABEL = 200
+
+
+class EntryError(ValueError):
+    """An entry that cannot be written, so the change that it is about does not happen either."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stream:
+    """What an entry belongs to: ("run", id), ("case", id), ("system", "sign-in/2026-11-23")…"""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    kind: str
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing that happened. `facts` are JSON values; numbers that are not exact in JSON become text."""
+
+    stream: Stream
+    verb: Verb
+    actor: Actor
+    subject: Subject
+    occurred_at: datetime
+    outcome: str = "done"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def append(*entries: Entry) -> list[AuditEntry]:
+    """Appends the entries, in order, in the caller's transaction.
+
+    Raises EntryError for what cannot be an entry, and RuntimeError outside a transaction.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("Audit entries are written inside the transaction of the change that they record.")
+    if not entries:
+        return []
+    streams = _lock(entries)
+    written = [_write(entry, streams[entry.stream]) for entry in entries]
+    rows = AuditEntry.objects.bulk_create(row for row, _ in written)
+    AuditBody.objects.bulk_create(
+        AuditBody(entry=row, body=body) for row, (_, body) in zip(rows, written, strict=True)
+    )
+    AuditStream.objects.bulk_update(streams.values(), ["last_leaf"])
+    return rows
+
+
+_LOCK = """
+INSERT INTO playbooks_auditstream (kind, key, last_seq, last_leaf) VALUES {rows}
+ON CONFLICT (kind, key) DO UPDATE SET last_seq = playbooks_auditstream.last_seq + excluded.last_seq
+RETURNING id, kind, key, last_seq, last_leaf
+"""
+
+
+def _lock(entries: Sequence[Entry]) -> dict[Stream, AuditStream]:
+    """The streams, made where they are new, locked, and counted up by as many entries as are about to come.
+
+    The rows answered carry the number and leaf of the entry before those.
+    """
+    coming = {stream: 0 for stream in sorted({entry.stream for entry in entries})}
+    for entry in entries:
+        coming[entry.stream] += 1
+    rows = ", ".join(["(%s, %s, %s, %s)"] * len(coming))
+    values = [value for stream, count in coming.items() for value in (stream.kind, stream.key, count, b"")]
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK.format(rows=rows), values)
+        found = cursor.fetchall()
+    return {
+        (stream := Stream(kind, key)): AuditStream(
+            id=id, kind=kind, key=key, last_seq=last - coming[stream], last_leaf=bytes(leaf)
+        )
+        for id, kind, key, last, leaf in found
+    }
+
+
+def _write(entry: Entry, stream: AuditStream) -> tuple[AuditEntry, bytes]:
+    """The row and the body of an entry; moves `stream` on to it."""
+    stream.last_seq += 1
+    row = AuditEntry(
+        stream=stream,
+        stream_seq=stream.last_seq,
+        previous=stream.last_leaf,
+        occurred_at=entry.occurred_at,
+        actor_id=entry.actor.id,
+        actor_label=_label(entry.actor.label),
+        verb=entry.verb.value,
+        subject_kind=entry.subject.kind,
+        subject_id=entry.subject.id,
+        subject_label=_label(entry.subject.label),
+        outcome=entry.outcome,
+    )
+    body = _encode(row, entry.facts)
+    row.leaf = stream.last_leaf = leaf_hash(body)
+    return row, body
+
+
+def body_of(row: AuditEntry, facts: Mapping[str, Any]) -> Body:
+    """The body that says what the columns of `row` say."""
+    return Body(
+        stream_kind=row.stream.kind,
+        stream_key=row.stream.key,
+        stream_seq=row.stream_seq,
+        previous=bytes(row.previous).hex(),
+        occurred_at=moment(row.occurred_at),
+        actor_id=row.actor_id,
+        actor_label=row.actor_label,
+        verb=row.verb,
+        subject_kind=row.subject_kind,
+        subject_id=row.subject_id,
+        subject_label=row.subject_label,
+        outcome=row.outcome,
+        facts=facts,
+    )
+
+
+def _encode(row: AuditEntry, facts: Mapping[str, Any]) -> bytes:
+    exact = {str(name): _exact(value, str(name)) for name, value in facts.items()}
+    try:
+        encoded = canonical(body_of(row, exact).as_json())
+        while len(encoded) > MAX_BODY:
+            _shorten(exact, row.verb)
+            encoded = canonical(body_of(row, exact).as_json())
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise EntryError(f"The entry {row.verb} holds text that is no Unicode: {error}") from error
+    return encoded
+
+
+def _shorten(facts: dict[str, Any], verb: str) -> None:
+    """Puts a digest in the place of the largest fact: of a text its UTF-8, of anything else its canonical JSON."""
+    encoded = {name: value.encode() if isinstance(value, str) else canonical(value) for name, value in facts.items()}
+    largest = max(encoded, key=lambda name: len(encoded[name]), default="")
+    if not largest or len(encoded[largest]) < 200:
+        raise EntryError(f"The entry {verb} has more facts than the {MAX_BODY} bytes of an entry hold.")
+    facts[largest] = {"sha256": hashlib.sha256(encoded[largest]).hexdigest(), "bytes": len(encoded[largest])}
+
+
+def _exact(value: object, path: str, depth: int = 0) -> object:
+    """`value` with every number that JSON readers may round as text. Raises EntryError for what is not JSON."""
+    if depth > MAX_DEPTH:
+        raise EntryError(f"The fact {path[:80]} is nested too deeply for an audit entry.")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return value if abs(value) <= MAX_INTEGER else str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return {_name(key, path): _exact(each, f"{path}.{key}", depth + 1) for key, each in value.items()}
+    if isinstance(value, Iterable) and isinstance(value, list | tuple):
+        return [_exact(each, f"{path}.{index}", depth + 1) for index, each in enumerate(value)]
+    raise EntryError(f"The fact {path} is a {type(value).__name__}; an audit entry carries JSON values only.")
+
+
+def _name(key: object, path: str) -> str:
+    if isinstance(key, str):
+        return key
+    raise EntryError(f"The fact {path} has a name that is not text: {key!r}.")
+
+
+def _label(text: str) -> str:
+    """A label as the columns can hold it; PostgreSQL stores no NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LABEL]

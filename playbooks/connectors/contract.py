@@ -1,0 +1,202 @@
+"""Calling a connector: the one edge at which whatever goes wrong becomes an outcome with a sentence.
+
+Inputs and outputs are held to the action's schemas, outputs to 1 MiB, and an outcome shows no secret. Nothing
+raised by a connector reaches the caller.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import orjson
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from playbooks.connectors import registry
+from playbooks.connectors.configuration import configured
+from playbooks.connectors.declaration import EGRESS, Binding, Context, Secrets
+from playbooks.connectors.egress import Egress
+from playbooks.connectors.errors import AnswerLostError, RefusedError, UnreachableError
+from playbooks.domain.actions import Action, Effect
+from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
+
+OUTPUTS_LIMIT = 1024 * 1024  # bytes as JSON; playbooks.md, Checking
+KEY = re.compile(r"[A-Za-z0-9._:/-]{1,100}")  # what every far side can carry, in a comment or a header
+
+logger = logging.getLogger(__name__)
+
+
+__all__ = ["Context", "context", "lookup", "perform", "preview", "redact", "verify"]
+
+
+def context(
+    connector_key: str,
+    *,
+    settings: Mapping[str, object],
+    secrets: Mapping[str, str],
+    idempotency_key: str,
+    deadline: datetime,
+    dry_run: bool = False,
+) -> Context:
+    """What one call of an action of this connector may use. `deadline` is an aware datetime.
+
+    Never raises: an unknown connector and settings that are wrong become the outcome of the call.
+    """
+    owner = registry.CONNECTORS.get(connector_key)
+    egress = settings.get("egress") if owner and EGRESS in owner.fields else None
+    allowed = tuple(str(network) for network in egress) if isinstance(egress, list | tuple) else ()
+    return Context(
+        http=Egress(allowed),
+        settings=settings,
+        secrets=Secrets(secrets),
+        idempotency_key=idempotency_key,
+        deadline=time.monotonic() + (deadline - datetime.now(UTC)).total_seconds(),
+        dry_run=dry_run,
+    )
+
+
+def perform(action_key: str, context: Context, inputs: Mapping[str, object]) -> Outcome:
+    """Does it, once. Lost says that it may have happened: look up or ask, never blindly retry."""
+    try:
+        binding = registry.binding(action_key)
+        if context.dry_run:
+            raise RefusedError(
+                f"This is a dry run, so {action_key} was not performed; its preview says what it would do."
+            )
+        outcome = binding.perform(_ready(binding, context, inputs), **inputs)
+        return _checked(binding.action, outcome, context.secrets)
+    except Exception as error:  # noqa: BLE001 — the edge: see the module's docstring
+        return _failure(action_key, context.secrets, error)
+
+
+def lookup(action_key: str, context: Context, inputs: Mapping[str, object]) -> Outcome | None:
+    """What became of an earlier `perform` with the same idempotency key; None says that it did not happen.
+
+    Lost says that not even this could be told.
+    """
+    try:
+        binding = registry.binding(action_key)
+        if binding.lookup is None:
+            raise RefusedError(
+                f"{action_key} offers no look-up, so only a person can tell whether it happened."
+            )
+        outcome = binding.lookup(_ready(binding, context, inputs), **inputs)
+        return None if outcome is None else _checked(binding.action, outcome, context.secrets)
+    except Exception as error:  # noqa: BLE001 — the edge
+        return Lost(_sentence(action_key, context.secrets, error))
+
+
+def verify(
+    action_key: str, context: Context, inputs: Mapping[str, object], outputs: Mapping[str, object]
+) -> str | None:
+    """Before `action_key` with these inputs undoes a step that had these outputs: what drifted at the target.
+
+    When it cannot be checked, the sentence says so: a person decides, not hope.
+    """
+    try:
+        binding = registry.binding(action_key)
+        if binding.verify is None:
+            return None
+        drift = binding.verify(_ready(binding, context, inputs), inputs, outputs)
+        return None if drift is None else context.secrets.hide(drift)
+    except Exception as error:  # noqa: BLE001 — the edge
+        why = _sentence(action_key, context.secrets, error)
+        return f"Whether the target has changed since could not be checked. {why}"
+
+
+def preview(action_key: str, context: Context, inputs: Mapping[str, object]) -> Mapping[str, object]:
+    """What `perform` would send, rendered without touching anything; `problem` says why it would not."""
+    try:
+        binding = registry.binding(action_key)
+        rendered = binding.preview(_ready(binding, context, inputs), **inputs)
+        return {name: redact(each, context.secrets) for name, each in rendered.items()}
+    except Exception as error:  # noqa: BLE001 — the edge
+        return {"problem": _sentence(action_key, context.secrets, error)}
+
+
+def redact(value: object, secrets: Secrets) -> object:
+    """`value`, a JSON value, with no secret in any text or name of it."""
+    if isinstance(value, str):
+        return secrets.hide(value)
+    if isinstance(value, Mapping):
+        return {secrets.hide(str(name)): redact(each, secrets) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(each, secrets) for each in value]
+    return value
+
+
+def _ready(binding: Binding, context: Context, inputs: Mapping[str, object]) -> Context:
+    """The context with its settings complete. Raises where the call must not be made."""
+    action = binding.action
+    owner = registry.connector(action.connector)
+    held = {field.name for field in owner.fields if field.kind == "secret" and field.name in context.secrets}
+    settings = configured(owner, context.settings, held)
+    if not KEY.fullmatch(context.idempotency_key):
+        raise RefusedError(
+            f"{action.key} was not called: its idempotency key is not 1 to 100 plain characters."
+        )
+    if problem := _problem(action.inputs, inputs):
+        raise RefusedError(f"{action.key} was not called: {problem}. Correct the step's with:.")
+    if context.seconds_left() <= 0:
+        raise UnreachableError(f"{action.key} was not called: its deadline had passed.")
+    return replace(context, settings=settings)
+
+
+def _checked(action: Action, outcome: Outcome, secrets: Secrets) -> Outcome:
+    if isinstance(outcome, Succeeded):
+        shown = {name: redact(each, secrets) for name, each in outcome.outputs.items()}
+        outcome = Succeeded(_bounded(action, shown))
+    elif isinstance(outcome, Failed | Lost):
+        outcome = replace(outcome, sentence=secrets.hide(outcome.sentence))
+    return outcome
+
+
+def _bounded(action: Action, outputs: Mapping[str, object]) -> Mapping[str, object]:
+    if problem := _problem(action.outputs, outputs):
+        raise AnswerLostError(f"{action.key} was called, and its answer is not as declared: {problem}.")
+    if len(orjson.dumps(outputs)) > OUTPUTS_LIMIT:
+        raise AnswerLostError(f"{action.key} was called, and its answer is larger than 1 MiB.")
+    return outputs
+
+
+def _problem(schema: Mapping[str, object], value: object) -> str | None:
+    validator = Draft202012Validator(dict(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+    error = best_match(validator.iter_errors(value))
+    if error is None:
+        return None
+    where = ".".join(str(part) for part in error.absolute_path)
+    return f"{where}: {error.message[:300]}" if where else error.message[:300]
+
+
+def _failure(action_key: str, secrets: Secrets, error: Exception) -> Outcome:
+    sentence = _sentence(action_key, secrets, error)
+    if isinstance(error, RefusedError | UnreachableError):
+        return Failed(sentence, permanent=isinstance(error, RefusedError))
+    # A defect in mid-call leaves the same doubt as a lost answer, except where there is nothing to doubt.
+    if registry.binding(action_key).action.effect is Effect.READ:
+        return Failed(sentence, permanent=not isinstance(error, AnswerLostError))
+    return Lost(sentence)
+
+
+def _sentence(action_key: str, secrets: Secrets, error: Exception) -> str:
+    if isinstance(error, RefusedError | UnreachableError | AnswerLostError):
+        return secrets.hide(str(error))
+    _report(action_key, error)
+    return (
+        f"The connector {action_key.partition('.')[0]} broke off in {action_key} ({type(error).__name__}). "
+        "The worker's log names the place; check the target before doing it again."
+    )
+
+
+def _report(action_key: str, error: Exception) -> None:
+    """Logs where it broke, never with what: messages and frames may hold secrets."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+    logger.error("connector defect in %s: %s at %s", action_key, type(error).__name__, place)

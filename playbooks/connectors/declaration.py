@@ -1,0 +1,133 @@
+"""What a connector's file declares, and what its functions are given (design: connectors.md, the contract).
+
+A connector imports this module and nothing else of the contract: contract.py calls, connectors answer.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+from urllib.parse import quote
+
+from playbooks.connectors.egress import Egress
+from playbooks.domain.actions import Action
+from playbooks.domain.outcomes import Outcome
+
+FieldKind = Literal["text", "url", "integer", "boolean", "list", "secret"]
+
+HIDDEN = "[redacted]"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One piece of a connection's configuration. A `list` is a list of strings, one a line on the screens."""
+
+    name: str
+    label: str
+    kind: FieldKind
+    required: bool
+    help: str
+    default: str | int | bool | tuple[str, ...] | None
+
+
+EGRESS = Field(
+    name="egress",
+    label="Networks this connection may reach",
+    kind="list",
+    required=False,
+    help="Internal networks in CIDR form, such as 10.20.0.0/16. Public addresses need no entry.",
+    default=(),
+)
+
+
+class Secrets:
+    """A handle on a connection's secrets that shows none of them by accident."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self._values.get(name))
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(sorted(self._values))})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Secrets are never pickled or copied.")
+
+    def reveal(self, name: str) -> str:
+        """The secret called `name`, the empty string where the connection has none."""
+        return self._values.get(name, "")
+
+    def hide(self, text: str) -> str:
+        """`text` without any secret: neither whole nor a line of it, nor percent-encoded, nor in Base64."""
+        for form in sorted(self._forms(), key=len, reverse=True):
+            text = text.replace(form, HIDDEN)
+        return text
+
+    def _forms(self) -> set[str]:
+        plain = {
+            part for value in self._values.values() for part in (value, *value.splitlines()) if part.strip()
+        }
+        encoded = {quote(part, safe="") for part in plain}
+        return plain | encoded | {base64.b64encode(part.encode()).decode() for part in plain}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What one call may use.
+
+    `http` is the only way out. `idempotency_key` stays the same until an attempt has a known end. `deadline`
+    is a reading of `time.monotonic()` in seconds, which no change of the clock moves. With `dry_run` nothing
+    is performed (contract.py refuses).
+    """
+
+    http: Egress
+    settings: Mapping[str, object]
+    secrets: Secrets
+    idempotency_key: str
+    deadline: float
+    dry_run: bool
+
+    def seconds_left(self) -> float:
+        """Until the deadline, never negative."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def text(self, name: str) -> str:
+        """A setting of kind text or url; the empty string where it is not set."""
+        value = self.settings.get(name)
+        return value if isinstance(value, str) else ""
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """A setting of kind list."""
+        value = self.settings.get(name)
+        return tuple(str(each) for each in value) if isinstance(value, list | tuple) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """An action and the functions that do it. Each takes the context, then the inputs as keywords.
+
+    `preview` renders what would be sent and touches nothing. `lookup` is there when the action's repeat is
+    LOOKUP: None says that it did not happen. `verify` belongs to an action that undoes: it takes the context,
+    its own inputs and the outputs of the step to undo, and says in a sentence what drifted since.
+    """
+
+    action: Action
+    perform: Callable[..., Outcome]
+    preview: Callable[..., Mapping[str, object]]
+    lookup: Callable[..., Outcome | None] | None
+    verify: Callable[[Context, Mapping[str, object], Mapping[str, object]], str | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    key: str
+    label: str
+    fields: tuple[Field, ...]
+    bindings: tuple[Binding, ...]

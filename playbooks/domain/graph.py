@@ -1,0 +1,204 @@
+"""Where the steps of a playbook or a run are drawn: layers from top to bottom (after Sugiyama, 1981).
+
+Each step lies one layer below the last step that it needs, so every edge points down. Edges that pass other
+layers get a narrow slot of their own in each of them, so that they run beside the boxes, not behind them. All
+lengths are in SVG user units (CSS pixels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from itertools import pairwise
+
+BOX_WIDTH = 156  # two boxes side by side fit a phone
+BOX_HEIGHT = 64
+LANE_WIDTH = 8
+COLUMN_GAP = 16
+ROW_GAP = 32
+MARGIN = 8
+SWEEPS = 4
+# An edge over more layers is drawn straight: with a slot in each layer, 500 steps would need 100,000 slots.
+LONGEST_ROUTED = 16
+
+Point = tuple[int, int]
+Slot = str | tuple[str, int]  # a node's id, or (source, layer) where edges from `source` pass a layer
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """`needs` are ids of other nodes of the same graph; their order and repetition mean nothing."""
+
+    id: str
+    label: str
+    kind: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """`x` and `y` are the upper left corner."""
+
+    node: Node
+    layer: int
+    x: int
+    y: int
+    width: int = BOX_WIDTH
+    height: int = BOX_HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`points` lead from the underside of `source` to the upper side of `target`, always downwards."""
+
+    source: str
+    target: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+
+
+def layout(nodes: Sequence[Node]) -> Layout:
+    """The same nodes in the same order always give the same drawing; boxes are in the order of `nodes`.
+
+    Steps of one layer keep the order of `nodes` unless another order has shorter edges. Raises
+    graphlib.CycleError for a cycle and KeyError for a need that is no node; the checker has refused both.
+    """
+    layer_of = _layers(nodes)
+    routes = _routes(nodes, layer_of)
+    rows = _ordered(_rows(layer_of, routes), routes)
+    centres = _centres(rows, routes)
+    shift = MARGIN - min((centre - _width(slot) / 2 for slot, centre in centres.items()), default=0)
+    xs = {slot: round(centre + shift) for slot, centre in centres.items()}
+    return Layout(
+        width=max((x + _width(slot) // 2 for slot, x in xs.items()), default=MARGIN) + MARGIN,
+        height=max(len(rows) * (BOX_HEIGHT + ROW_GAP) - ROW_GAP, 0) + 2 * MARGIN,
+        boxes=tuple(
+            Box(node, layer_of[node.id], xs[node.id] - BOX_WIDTH // 2, _top(layer_of[node.id]))
+            for node in nodes
+        ),
+        edges=tuple(_edge(route, layer_of, xs) for route in routes),
+    )
+
+
+def _layers(nodes: Sequence[Node]) -> dict[str, int]:
+    """The length of the longest path to each node, in the order of `nodes`."""
+    needs = {node.id: node.needs for node in nodes}
+    depth: dict[str, int] = {}
+    for each in TopologicalSorter(needs).static_order():
+        depth[each] = 1 + max((depth[need] for need in needs[each]), default=-1)
+    return {node.id: depth[node.id] for node in nodes}
+
+
+def _routes(nodes: Sequence[Node], layer_of: Mapping[str, int]) -> list[tuple[Slot, ...]]:
+    """One route an edge: the source, the slots of the layers that it passes, the target."""
+    place = {each: index for index, each in enumerate(layer_of)}
+    return [
+        (source, *_passed(source, range(layer_of[source] + 1, layer_of[node.id])), node.id)
+        for node in nodes
+        for source in sorted(set(node.needs), key=place.__getitem__)
+    ]
+
+
+def _passed(source: str, layers: range) -> list[Slot]:
+    return [(source, layer) for layer in layers] if len(layers) <= LONGEST_ROUTED else []
+
+
+def _rows(layer_of: Mapping[str, int], routes: Iterable[tuple[Slot, ...]]) -> list[list[Slot]]:
+    rows: list[dict[Slot, None]] = [{} for _ in range(1 + max(layer_of.values(), default=-1))]
+    for node, layer in layer_of.items():
+        rows[layer][node] = None
+    for route in routes:
+        for slot in route[1:-1]:
+            rows[slot[1]][slot] = None  # type: ignore[index]  # inner slots are pairs
+    return [list(row) for row in rows]
+
+
+def _ordered(rows: list[list[Slot]], routes: Sequence[tuple[Slot, ...]]) -> list[list[Slot]]:
+    """Each row sorted by the mean place of its neighbours below, then above, in turns."""
+    above, below = _neighbours(routes)
+    for sweep in range(SWEEPS):
+        neighbours, path = (above, rows) if sweep % 2 else (below, rows[::-1])
+        place: dict[Slot, float] = {}
+        for row in path:
+            own = {slot: float(index) for index, slot in enumerate(row)}
+            row.sort(
+                key={slot: _mean(neighbours.get(slot, ()), place, own[slot]) for slot in row}.__getitem__
+            )
+            place.update((slot, float(index)) for index, slot in enumerate(row))
+    return rows
+
+
+def _neighbours(routes: Iterable[tuple[Slot, ...]]) -> tuple[dict[Slot, list[Slot]], dict[Slot, list[Slot]]]:
+    above: dict[Slot, list[Slot]] = {}
+    below: dict[Slot, list[Slot]] = {}
+    for upper, lower in dict.fromkeys(pair for route in routes for pair in pairwise(route)):
+        above.setdefault(lower, []).append(upper)
+        below.setdefault(upper, []).append(lower)
+    return above, below
+
+
+def _mean(neighbours: Sequence[Slot], place: Mapping[Slot, float], otherwise: float) -> float:
+    return sum(place[each] for each in neighbours) / len(neighbours) if neighbours else otherwise
+
+
+def _centres(rows: Sequence[Sequence[Slot]], routes: Sequence[tuple[Slot, ...]]) -> dict[Slot, float]:
+    """Each slot as near below its neighbours, boxes before passing edges, as the others of its row allow."""
+    above, _ = _neighbours(routes)
+    centres: dict[Slot, float] = {}
+    for row in rows:
+        wanted = [_mean(_boxes_first(above.get(slot, ())), centres, 0.0) for slot in row]
+        centres.update(zip(row, _spread(row, wanted), strict=True))
+    return centres
+
+
+def _boxes_first(slots: Sequence[Slot]) -> Sequence[Slot]:
+    return [slot for slot in slots if isinstance(slot, str)] or slots
+
+
+def _spread(row: Sequence[Slot], wanted: Sequence[float]) -> list[float]:
+    """The places nearest to `wanted` (least squares) that keep the row's order and gaps: isotonic regression.
+
+    A box weighs far more than a passing edge, so that edges give way and chains of boxes stay straight.
+    """
+    offsets = [0.0]
+    for left, right in pairwise(row):
+        offsets.append(offsets[-1] + (_width(left) + _width(right)) / 2 + COLUMN_GAP)
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, length
+    for slot, centre, offset in zip(row, wanted, offsets, strict=False):
+        block = (centre - offset, 100.0 if isinstance(slot, str) else 1.0, 1)
+        while blocks and blocks[-1][0] > block[0]:
+            block = _merged(blocks.pop(), block)
+        blocks.append(block)
+    means = [mean for mean, _, length in blocks for _ in range(length)]
+    return [mean + offset for mean, offset in zip(means, offsets, strict=False)]
+
+
+def _merged(one: tuple[float, float, int], other: tuple[float, float, int]) -> tuple[float, float, int]:
+    weight = one[1] + other[1]
+    return ((one[0] * one[1] + other[0] * other[1]) / weight, weight, one[2] + other[2])
+
+
+def _edge(route: tuple[Slot, ...], layer_of: Mapping[str, int], xs: Mapping[Slot, int]) -> Edge:
+    source, *passed, target = route
+    points = [(xs[source], _top(layer_of[str(source)]) + BOX_HEIGHT)]
+    for slot in passed:
+        top = _top(slot[1])  # type: ignore[arg-type]  # inner slots are pairs
+        points += [(xs[slot], top), (xs[slot], top + BOX_HEIGHT)]
+    points.append((xs[target], _top(layer_of[str(target)])))
+    return Edge(str(source), str(target), tuple(points))
+
+
+def _top(layer: int) -> int:
+    return MARGIN + layer * (BOX_HEIGHT + ROW_GAP)
+
+
+def _width(slot: Slot) -> int:
+    return BOX_WIDTH if isinstance(slot, str) else LANE_WIDTH

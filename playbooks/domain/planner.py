@@ -1,0 +1,134 @@
+"""What happens next in a run: a pure function from the steps' states to moves.
+
+It is called after every fact (an outcome, a decision, a timer), and its answer does not depend on the order in
+which independent facts arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from playbooks.domain.expressions import ExpressionError
+from playbooks.domain.statuses import STEP_ENDED, RunStatus, StepStatus
+
+NOT_REACHED = "Skipped, because something that it follows failed."
+NOTHING_FAILED = "Skipped, because nothing that it follows failed."
+ALL_SKIPPED = "Skipped, because everything that it follows was skipped."
+CONDITION = "Skipped, because its condition is false."
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step as the planner sees it. `needs` are keys of other nodes."""
+
+    key: str
+    kind: str  # do, approve, wait, set
+    needs: tuple[str, ...] = ()
+    after: str = "success"  # success, failure, always
+    when: str | None = None
+    forgives: bool = False  # continue_on_failure
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    status: StepStatus
+    outputs: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Step `key` goes to `status`. `outputs` come with the success of a `set`."""
+
+    key: str
+    status: StepStatus
+    sentence: str = ""
+    outputs: Mapping[str, object] | None = None
+
+
+# Given a node and the states so far: whether its condition holds, and the values of a `set`. Both may raise
+# ExpressionError.
+Condition = Callable[[Node, Mapping[str, State]], bool]
+Values = Callable[[Node, Mapping[str, State]], Mapping[str, object]]
+
+
+def plan(
+    nodes: Sequence[Node], states: Mapping[str, State], *, condition: Condition, values: Values
+) -> tuple[Move, ...]:
+    """Every move that follows from `states`, in the order in which they follow from each other."""
+    by_key = {node.key: node for node in nodes}
+    now = dict(states)
+    moves: list[Move] = []
+    waiting = [node for node in nodes if now[node.key].status is StepStatus.PENDING]
+    while True:
+        due = [node for node in waiting if _is_due(node, now)]
+        if not due:
+            return tuple(moves)
+        for node in due:
+            move = _move(node, by_key, now, condition, values)
+            now[node.key] = State(move.status, move.outputs or {})
+            moves.append(move)
+        waiting = [node for node in waiting if now[node.key].status is StepStatus.PENDING]
+
+
+def run_status(nodes: Sequence[Node], states: Mapping[str, State]) -> RunStatus:
+    """The status of the run that these steps make: running, waiting, succeeded or failed."""
+    statuses = {states[node.key].status for node in nodes}
+    if statuses & {StepStatus.READY, StepStatus.RUNNING}:
+        return RunStatus.RUNNING
+    if statuses - STEP_ENDED:
+        return RunStatus.WAITING
+    failed = any(states[node.key].status is StepStatus.FAILED and not node.forgives for node in nodes)
+    return RunStatus.FAILED if failed else RunStatus.SUCCEEDED
+
+
+def _is_due(node: Node, states: Mapping[str, State]) -> bool:
+    return all(states[need].status in STEP_ENDED for need in node.needs)
+
+
+def _move(
+    node: Node,
+    nodes: Mapping[str, Node],
+    states: Mapping[str, State],
+    condition: Condition,
+    values: Values,
+) -> Move:
+    skipped = _reason_to_skip(node, nodes, states)
+    if skipped:
+        return Move(node.key, StepStatus.SKIPPED, skipped)
+    try:
+        if node.when is not None and not condition(node, states):
+            return Move(node.key, StepStatus.SKIPPED, CONDITION)
+        return _entry(node, states, values)
+    except ExpressionError as error:
+        return Move(node.key, StepStatus.FAILED, str(error))
+
+
+def _entry(node: Node, states: Mapping[str, State], values: Values) -> Move:
+    """How a step of each kind begins."""
+    if node.kind == "set":
+        return Move(node.key, StepStatus.SUCCEEDED, outputs=values(node, states))
+    if node.kind == "do":
+        return Move(node.key, StepStatus.READY)
+    return Move(node.key, StepStatus.WAITING)
+
+
+def _reason_to_skip(node: Node, nodes: Mapping[str, Node], states: Mapping[str, State]) -> str:
+    failed = any(_failed(nodes[need], nodes, states) for need in node.needs)
+    if node.after == "failure":
+        return "" if failed else NOTHING_FAILED
+    if failed:
+        return "" if node.after == "always" else NOT_REACHED
+    if node.needs and all(states[need].status is StepStatus.SKIPPED for need in node.needs):
+        return ALL_SKIPPED
+    return ""
+
+
+def _failed(node: Node, nodes: Mapping[str, Node], states: Mapping[str, State]) -> bool:
+    """Whether `node` failed, or was never reached because of a failure: that passes on, a false condition does not."""
+    status = states[node.key].status
+    if status in {StepStatus.FAILED, StepStatus.CANCELLED}:
+        return not node.forgives
+    if status is not StepStatus.SKIPPED or node.after != "success":
+        return False
+    return any(_failed(nodes[need], nodes, states) for need in node.needs)

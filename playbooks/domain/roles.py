@@ -1,0 +1,39 @@
+"""The built-in roles and what each permits, by permission codename."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SEE = frozenset(
+    {"see_alert", "see_case", "see_playbook", "see_run", "see_request", "see_connection", "see_people"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    title: str
+    permissions: frozenset[str]
+
+
+ROLES: Mapping[str, Role] = {
+    "analyst": Role(
+        "Analyst",
+        SEE | {"triage_alert", "work_case", "start_run", "stop_run", "roll_back_run", "resolve_step"},
+    ),
+    "tier-2": Role(
+        "Tier 2 analyst",
+        SEE | {"triage_alert", "work_case", "start_run", "stop_run", "roll_back_run", "resolve_step"},
+    ),
+    "network-owner": Role("Network owner", SEE),
+    "asset-owner": Role("Asset owner", SEE),
+    "author": Role("Playbook author", SEE | {"write_playbook"}),
+    "publisher": Role("Playbook publisher", SEE | {"publish_playbook"}),
+    # Reads everything, changes nothing, exports.
+    "compliance-officer": Role("Compliance officer", SEE | {"see_audit", "export_audit"}),
+    # Users, connections, configuration; no right to approve comes with it.
+    "administrator": Role(
+        "Administrator",
+        SEE | {"see_audit", "manage_people", "manage_connection", "manage_source"},
+    ),
+}

@@ -1,0 +1,95 @@
+"""What a rollback undoes, and in which order.
+
+The steps that really changed something are undone in reverse of the dependencies that really held; independent
+ones need not wait for each other. What cannot be undone is listed with its sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import Any
+
+from playbooks.domain.canonical import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step that succeeded. `undo` is what takes it back, or the sentence that says why nothing can."""
+
+    key: str
+    needs: tuple[str, ...]
+    effect: str
+    changed: bool
+    undo: UndoCall | str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoCall:
+    """An action ready to run: parameters are resolved."""
+
+    action: str
+    connection: str
+    parameters: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    key: str
+    needs: tuple[str, ...]  # keys of the steps that have to be undone before
+    call: UndoCall
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPlan:
+    """`undoings` in an order that keeps the dependencies; `irreversible` is (step, sentence)."""
+
+    undoings: tuple[Undoing, ...]
+    irreversible: tuple[tuple[str, str], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "undo": [
+                {
+                    "step": each.key,
+                    "needs": list(each.needs),
+                    "action": each.call.action,
+                    "connection": each.call.connection,
+                    "parameters": dict(each.call.parameters),
+                }
+                for each in self.undoings
+            ],
+            "irreversible": [{"step": step, "sentence": sentence} for step, sentence in self.irreversible],
+        }
+
+    @property
+    def digest(self) -> str:
+        """Binds a confirmation to exactly this plan."""
+        return digest(self.as_json())
+
+
+def rollback_plan(steps: Sequence[Done], *, all_needs: Mapping[str, tuple[str, ...]]) -> RollbackPlan:
+    """The plan for `steps`. `all_needs` holds the dependencies of every step of the run, also of those that
+    changed nothing, since order passes through them.
+    """
+    changed = [step for step in steps if step.changed and step.effect != "read"]
+    back = {step.key: step.undo for step in changed if isinstance(step.undo, UndoCall)}
+    order = tuple(TopologicalSorter(all_needs).static_order())
+    followers = _followers(back, order, all_needs)
+    return RollbackPlan(
+        undoings=tuple(
+            Undoing(key, tuple(sorted(followers[key])), back[key]) for key in reversed(order) if key in back
+        ),
+        irreversible=tuple((step.key, step.undo) for step in changed if isinstance(step.undo, str)),
+    )
+
+
+def _followers(
+    back: Mapping[str, object], order: Sequence[str], all_needs: Mapping[str, tuple[str, ...]]
+) -> dict[str, set[str]]:
+    """For each step to undo: the steps to undo that came after it."""
+    ancestors: dict[str, set[str]] = {}
+    for key in order:
+        ancestors[key] = set(all_needs[key]).union(*(ancestors[need] for need in all_needs[key]))
+    return {key: {later for later in back if key in ancestors[later]} for key in back}

@@ -1,0 +1,91 @@
+"""The verbs of the audit log, `subject.past_tense`, each with what it says happened."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Verb:
+        verb = str.__new__(cls, value)
+        verb._value_ = value
+        verb.meaning = meaning
+        return verb
+
+    ALERT_ACCEPTED = "alert.accepted", "An alert arrived from a source and was stored."
+    ALERT_REPEATED = "alert.repeated", "A source sent an alert again that was already stored."
+    ALERT_ATTACHED = "alert.attached", "An alert became part of a case."
+    ALERT_TRIAGED = "alert.triaged", "Somebody judged an alert."
+
+    CASE_OPENED = "case.opened", "A case was opened."
+    CASE_CHANGED = "case.changed", "What a case says was changed."
+    CASE_CLOSED = "case.closed", "A case was closed."
+
+    RUN_ATTACHED = "run.attached", "A run became part of a case."
+    RUN_STARTED = "run.started", "A run of a playbook version began."
+    RUN_ENDED = "run.ended", "A run came to its end."
+    RUN_CANCEL_REQUESTED = "run.cancel_requested", "Somebody asked for a run to stop."
+    RUN_CANCELLED = "run.cancelled", "A run stopped before its end."
+    RUN_PAUSED = "run.paused", "A run was held."
+    RUN_RESUMED = "run.resumed", "A held run went on."
+
+    ROLLBACK_PLANNED = "rollback.planned", "What undoing a run would do was worked out."
+    ROLLBACK_STARTED = "rollback.started", "Undoing a run began."
+    ROLLBACK_ENDED = "rollback.ended", "Undoing a run came to its end."
+
+    STEP_CLAIMED = "step.claimed", "A worker is about to perform a step: the intent, before the effect."
+    STEP_SUCCEEDED = "step.succeeded", "A step did what it should."
+    STEP_FAILED = "step.failed", "A step failed."
+    STEP_LOST = "step.lost", "The answer to an attempt was lost."
+    STEP_UNKNOWN = "step.unknown", "Nobody knows whether a step happened; a person has to say."
+    STEP_RESOLVED = "step.resolved", "A person said what became of a step."
+    STEP_SKIPPED = "step.skipped", "A step was not needed."
+    STEP_RETRIED = "step.retried", "A step is tried again."
+    STEP_UNDONE = "step.undone", "What a step did was undone."
+
+    REQUEST_OPENED = "request.opened", "An approval was asked for."
+    REQUEST_GRANTED = "request.granted", "The last seat of a quorum was filled."
+    REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
+    REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
+    REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
+    REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
+    REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
+    REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."
+
+    DECISION_MADE = "decision.made", "A person approved or denied a request."
+    DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
+    ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
+
+    PLAYBOOK_CREATED = "playbook.created", "A playbook was created."
+    VERSION_DRAFTED = "version.drafted", "A version of a playbook was written."
+    VERSION_SUBMITTED = "version.submitted", "A version was sent to review."
+    VERSION_PUBLISHED = "version.published", "A second person put a version into force."
+    VERSION_RETIRED = "version.retired", "A version was taken out of force."
+
+    CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
+    CONNECTION_TESTED = "connection.tested", "A connection was tried."
+    SECRET_READ = "secret.read", "The secret of a connection was read."
+
+    PERSON_CREATED = "person.created", "An account was created."
+    PERSON_CHANGED = "person.changed", "An account was changed, activated or deactivated."
+    ROLE_GRANTED = "role.granted", "Somebody was given a role."
+    ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
+    TOKEN_ISSUED = "token.issued", "An API token was issued."
+    TOKEN_REVOKED = "token.revoked", "An API token was revoked."
+    TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."
+    SOURCE_CREATED = "source.created", "An alert source was created."
+
+    SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
+    SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    SIGNOUT_DONE = "signout.done", "Somebody signed out."
+
+    EXPORT_MADE = "export.made", "Evidence was exported."
+    EXPORT_READ = "export.read", "An export was downloaded."
+    HOLD_SET = "hold.set", "A legal hold was set."
+    HOLD_LIFTED = "hold.lifted", "A legal hold was lifted."
+
+    DEMO_LOADED = "demo.loaded", "The demonstration was loaded."
+    LOG_STARTED = "log.started", "This log began."
+    KEY_INTRODUCED = "key.introduced", "A key that signs checkpoints was introduced."

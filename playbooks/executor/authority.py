@@ -1,0 +1,165 @@
+"""Whether a step may run: the approvals that cover it, checked and consumed inside the claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playbooks import access
+from playbooks.domain.actions import Effect
+from playbooks.domain.coverage import gates_of
+from playbooks.domain.planner import CONDITION
+from playbooks.domain.seats import Seat, fitting, match
+from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
+from playbooks.domain.subject import Covered, first_difference
+from playbooks.domain.verbs import Verb
+from playbooks.models import ApprovalRequest, Consumption, Step
+from playbooks.models.decisions import Decision
+from playbooks.operations import requests
+from playbooks.operations.actions import Call, covered
+from playbooks.operations.change import Change
+from playbooks.operations.definitions import definition_of
+from playbooks.operations.moves import move, wait
+from playbooks.operations.rounds import Steps, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The step may run, under these requests (none for a step that needs no approval)."""
+
+    requests: tuple[ApprovalRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What would run has changed, so people are asked again and the step waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    sentence: str
+
+
+def authorize(change: Change, step: Step, steps: Steps, call: Call, now: str) -> Granted | Asked | Forbidden:
+    """Whether `call` may be sent for `step`; consumes what covers it.
+
+    An undo is covered by the approval of what it takes back.
+    """
+    if step.effect == Effect.READ or step.round > 0:
+        return Granted(())
+    granted: list[ApprovalRequest] = []
+    for gate in _gates(change, step, steps):
+        verdict = _verdict_of_gate(change, step, gate, steps, call, now)
+        if not isinstance(verdict, Granted):
+            return verdict
+        granted.extend(verdict.requests)
+    for request in granted:
+        _consume(change, request, step)
+    return Granted(tuple(granted))
+
+
+def frozen_at(change: Change, step: Step, steps: Steps) -> str:
+    """The moment that the step's expressions see as `now`: that which its latest approval showed."""
+    in_force = [_request_in_force(gate) for gate in _gates(change, step, steps)]
+    latest = max((each for each in in_force if each), key=lambda each: each.opened_at, default=None)
+    if latest is None:
+        return moment(change.now)
+    return str(requests.stored_subject(latest)["frozen_at"])
+
+
+def _gates(change: Change, step: Step, steps: Steps) -> list[Step]:
+    if step.round > 0:
+        return []
+    playbook = definition_of(change.run.version_id).playbook
+    return [steps[gate] for gate in gates_of(playbook, step.key)]
+
+
+def _verdict_of_gate(
+    change: Change, step: Step, gate: Step, steps: Steps, call: Call, now: str
+) -> Granted | Asked | Forbidden:
+    if gate.status != StepStatus.SUCCEEDED:
+        return _past_closed_gate(step, gate)
+    request = _request_in_force(gate)
+    if request is None:
+        return Forbidden(f"No approval of the gate {gate.key} is in force.")
+    if step.key not in requests.covered_keys(request):
+        return _not_covered(step, gate)
+    document = definition_of(change.run.version_id).steps[step.key]
+    changed = _what_changed(request, steps, covered(call, document))
+    if changed:
+        _ask_again(change, request, step, changed, now)
+        return Asked()
+    return Granted((request,))
+
+
+def _past_closed_gate(step: Step, gate: Step) -> Granted | Forbidden:
+    """A gate that its own condition left out asks for nothing. Past any other gate that did not open, people may be
+    told, and nothing may be changed.
+    """
+    left_out = gate.status == StepStatus.SKIPPED and gate.sentence == CONDITION
+    if left_out or step.effect == Effect.MESSAGE:
+        return Granted(())
+    return Forbidden(f"The gate {gate.key} did not open, so this cannot run.")
+
+
+def _not_covered(step: Step, gate: Step) -> Granted | Forbidden:
+    """The gate could not show the step's parameters, so nobody approved them."""
+    if step.effect != Effect.DESTROY:
+        return Granted(())
+    return Forbidden(
+        f"The gate {gate.key} could not show what this would destroy. Give the step a gate of its own, after the "
+        "steps that its parameters come from."
+    )
+
+
+def _request_in_force(gate: Step) -> ApprovalRequest | None:
+    found = ApprovalRequest.objects.select_for_update(of=("self",)).select_related("step", "run")
+    return found.filter(step=gate, status__in=[RequestStatus.GRANTED, RequestStatus.CONSUMED]).first()
+
+
+def _what_changed(request: ApprovalRequest, steps: Steps, sent: Covered) -> str:
+    """The field in which what would be sent, or anything else of the subject, differs from what was approved; or
+    that an approver has lost the right to approve. Empty when nothing has changed.
+    """
+    approved = requests.stored_subject(request)
+    shown = next(item for item in approved["covered"] if item["step"] == sent.step)
+    return (
+        first_difference(shown, sent.as_json(), f"covered.{sent.step}")
+        or first_difference(approved, requests.current_subject(request, steps))
+        or _lost_approver(request)
+    )
+
+
+def _lost_approver(request: ApprovalRequest) -> str:
+    if request.status == RequestStatus.CONSUMED:
+        return ""
+    decisions = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).select_related("person")
+    seats = [Seat(seat.role) for seat in request.seats.order_by("position")]
+    entitled = {
+        str(each.person_id): fitting(seats, access.roles_of(each.person))
+        for each in decisions
+        if each.person.is_active
+    }
+    return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
+
+
+def _ask_again(change: Change, request: ApprovalRequest, step: Step, changed: str, now: str) -> None:
+    sentence = f"Changed since it was approved: {changed}. It has to be approved again."
+    wait(step, WaitReason.APPROVAL, now=change.now, due_at=None, sentence=sentence)
+    renewed = requests.renew(change, request, changed=changed, frozen_at=now)
+    step.due_at = renewed.due_at
+    step.save(update_fields=["due_at"])
+
+
+def _consume(change: Change, request: ApprovalRequest, step: Step) -> None:
+    """Once per step: a retry of the same step finds its consumption and uses it again."""
+    _, first = Consumption.objects.get_or_create(
+        request=request, step=step, defaults={"consumed_at": change.now}
+    )
+    if request.status == RequestStatus.GRANTED:
+        move(request, RequestStatus.CONSUMED)
+    if first:
+        change.note(
+            Verb.REQUEST_CONSUMED,
+            subject=requests.request_subject(request),
+            facts={"request": str(request.pk), "step": step.key, "digest": request.digest},
+        )

@@ -1,0 +1,112 @@
+"""Settle: a short transaction that stores the outcome once, moves the run on, and claims the next step."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from playbooks.domain.actions import Repeat
+from playbooks.domain.canonical import digest
+from playbooks.domain.durations import parse_duration
+from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
+from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, WaitReason
+from playbooks.domain.verbs import Verb
+from playbooks.executor.claims import Claim, claim_ready
+from playbooks.executor.seams import Seam, reached
+from playbooks.models import Attempt, Step
+from playbooks.operations import moves
+from playbooks.operations.actions import actions
+from playbooks.operations.caller import worker as worker_actor
+from playbooks.operations.change import Change, lock_run
+from playbooks.operations.definitions import definition_of
+from playbooks.operations.progress import advance
+
+AGAIN = frozenset({Repeat.SAFE, Repeat.KEYED, Repeat.LOOKUP})
+
+
+def settle(claim: Claim, outcome: Outcome, *, worker: str) -> Claim | None:
+    """Stores `outcome` and returns the next claim of the same run, if there is one.
+
+    An answer that comes after its lease ran out changes nothing, unless a person is still asked what happened.
+    """
+    with transaction.atomic(durable=True):
+        change = Change(lock_run(claim.run), timezone.now(), worker_actor(worker))
+        attempt = Attempt.objects.select_related("step").get(pk=claim.attempt.pk)
+        if not _is_awaited(attempt):
+            return None
+        _store(change, attempt, outcome)
+        following = claim_ready(change, advance(change), worker=worker)
+        change.finish(taken=1 if following else 0)
+        reached(Seam.SETTLING)
+    return following
+
+
+def lose(change: Change, attempt: Attempt, sentence: str) -> None:
+    """The answer is lost. What may be repeated becomes ready again; of anything else a person is asked."""
+    step = attempt.step
+    moves.settle(attempt, AttemptStatus.LOST, now=change.now, sentence=sentence)
+    change.note_step(Verb.STEP_LOST, step, attempt=attempt.number, sentence=sentence)
+    if actions()[step.action].repeat in AGAIN and change.run.status != RunStatus.CANCELLING:
+        moves.move_step(step, StepStatus.READY, now=change.now, sentence=sentence)
+        change.ready += 1
+        return
+    moves.move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=sentence)
+    change.note_step(Verb.STEP_UNKNOWN, step, attempt=attempt.number, sentence=sentence)
+
+
+def _is_awaited(attempt: Attempt) -> bool:
+    if attempt.status == AttemptStatus.RUNNING:
+        return True
+    is_last = attempt.number == attempt.step.attempt_count
+    return attempt.status == AttemptStatus.LOST and attempt.step.status == StepStatus.UNKNOWN and is_last
+
+
+def _store(change: Change, attempt: Attempt, outcome: Outcome) -> None:
+    match outcome:
+        case Succeeded():
+            _succeed(change, attempt, outcome)
+        case Failed():
+            _fail(change, attempt, outcome)
+        case Lost() if attempt.status == AttemptStatus.RUNNING:
+            lose(change, attempt, outcome.sentence)
+
+
+def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
+    step, outputs = attempt.step, dict(outcome.outputs)
+    moves.settle(attempt, AttemptStatus.SUCCEEDED, now=change.now, outputs=outputs)
+    moves.move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs=outputs)
+    change.note_step(
+        Verb.STEP_UNDONE if step.undoes_id else Verb.STEP_SUCCEEDED,
+        step,
+        attempt=attempt.number,
+        outputs_digest=digest(outputs),
+        changed=outputs.get("changed"),
+        simulated=attempt.is_simulated,
+    )
+
+
+def _fail(change: Change, attempt: Attempt, outcome: Failed) -> None:
+    step = attempt.step
+    moves.settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=outcome.sentence)
+    pause = None if outcome.permanent else _pause_before_retry(change, step)
+    if pause is None:
+        moves.move_step(step, StepStatus.FAILED, now=change.now, sentence=outcome.sentence)
+        change.note_step(Verb.STEP_FAILED, step, attempt=attempt.number, sentence=outcome.sentence)
+        return
+    due_at = change.now + pause
+    moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=outcome.sentence)
+    change.note_step(
+        Verb.STEP_RETRIED, step, attempt=attempt.number, sentence=outcome.sentence, due_at=due_at.isoformat()
+    )
+
+
+def _pause_before_retry(change: Change, step: Step) -> timedelta | None:
+    """How long to wait before the next attempt, or None when there is none."""
+    if step.undoes_id is not None or change.run.status == RunStatus.CANCELLING:
+        return None
+    retry = definition_of(change.run.version_id).steps[step.key].retry
+    if retry is None or step.attempt_count > retry.times:
+        return None
+    return parse_duration(retry.every) * retry.backoff ** (step.attempt_count - 1)

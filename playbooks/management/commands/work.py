@@ -1,0 +1,91 @@
+"""`manage.py work`: the local worker of the embedded default.
+
+It hears the doorbell on a socket in SOAR_HOME, drives runs on a few threads, and sweeps once a second. With a broker,
+`celery -A soar worker` and `celery -A soar beat` do the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from celery import current_app
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import OperationalError, connection
+
+from playbooks.operations import bell
+
+logger = logging.getLogger(__name__)
+
+SWEEP = "playbooks.sweep"
+
+
+class Command(BaseCommand):
+    help = "Drives runs on this machine, without a broker."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--threads", type=int, default=4, help="how many runs are driven at once")
+        parser.add_argument("--sweep-every", type=float, default=1.0, help="seconds between two sweeps")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        with ThreadPoolExecutor(options["threads"]) as pool, _doorbell() as door:
+            sweeper = threading.Thread(target=_sweep, args=(stop, options["sweep_every"]), name="sweep")
+            sweeper.start()
+            _listen(door, pool, stop)
+            sweeper.join()
+
+
+@contextmanager
+def _doorbell() -> Iterator[socket.socket]:
+    path = Path(bell.socket_path())
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+        door.bind(str(path))
+        path.chmod(0o600)
+        door.settimeout(0.5)
+        yield door
+    path.unlink(missing_ok=True)
+
+
+def _listen(door: socket.socket, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            message = door.recv(4096)
+        except TimeoutError:
+            continue
+        task, *arguments = json.loads(message)
+        pool.submit(_run, task, arguments).add_done_callback(_report)
+
+
+def _run(task: str, arguments: list[str]) -> None:
+    try:
+        current_app.tasks[task](*arguments)
+    finally:
+        connection.close_if_unusable_or_obsolete()
+
+
+def _report(done: Future[None]) -> None:
+    """What a task could not finish is found again by the sweep; the log says why."""
+    error = done.exception()
+    if error is not None:
+        logger.error("A task failed and will be tried again: %s: %s", type(error).__name__, error)
+
+
+def _sweep(stop: threading.Event, every: float) -> None:
+    while not stop.wait(every):
+        try:
+            _run(SWEEP, [])
+        except OperationalError as error:
+            logger.warning("The sweep could not reach the database and tries again: %s", error)
+    connection.close()

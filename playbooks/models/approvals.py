@@ -1,0 +1,101 @@
+"""Approval requests, their seats, and which steps consumed them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db import models
+
+from playbooks.domain.statuses import RequestStatus
+from playbooks.models.columns import identifier, is_one_of, status
+from playbooks.models.people import Principal
+from playbooks.models.runs import Run, Step
+
+
+class Late(StrEnum):
+    """What happens when the deadline passes. Approval is not among it."""
+
+    DENY = "deny"
+    ESCALATE = "escalate"
+    HOLD = "hold"
+
+
+class ApprovalRequest(models.Model):
+    """`subject` is the canonical JSON of what is to happen, `digest` its SHA-256; decisions bind the digest."""
+
+    id = identifier()
+    run = models.ForeignKey(Run, models.PROTECT, related_name="requests")
+    step = models.ForeignKey(Step, models.PROTECT, related_name="requests")  # the gate
+    status = status(RequestStatus, RequestStatus.OPEN)
+    question = models.TextField()
+    subject = models.TextField()
+    digest = models.CharField(max_length=64)
+    shown = models.JSONField(default=dict)  # outputs that the author chose to show: {step: outputs}
+    requesters = models.JSONField(default=dict)  # {id: name}
+    authors = models.JSONField(default=dict)
+    late = models.CharField(max_length=10)
+    within_seconds = models.PositiveIntegerField()
+    opened_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    escalated_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        permissions = [("see_request", "See approval requests")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["step"],
+                condition=models.Q(
+                    status__in=[RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value]
+                ),
+                name="a_gate_has_one_request_in_force",
+            ),
+            is_one_of("status", RequestStatus, name="the_status_of_a_request_is_known"),
+            is_one_of("late", Late, name="a_late_request_is_denied_escalated_or_held"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=models.Q(status=RequestStatus.OPEN.value), name="requests_that_fall_due"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.question
+
+
+class Seat(models.Model):
+    """One required place in the quorum of a request."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="seats")
+    position = models.PositiveSmallIntegerField()
+    role = models.SlugField(max_length=64)
+    filled_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["request", "position"], name="a_seat_has_its_own_place"),
+            models.UniqueConstraint(fields=["request", "filled_by"], name="a_person_fills_one_seat_of_a_request"),
+        ]
+        indexes = [models.Index(fields=["role"], name="seats_by_role")]
+
+    def __str__(self) -> str:
+        return self.role
+
+
+class Consumption(models.Model):
+    """A step was claimed under a request. Its retries use the same approval, nothing else does."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="consumptions")
+    step = models.ForeignKey(Step, models.PROTECT, related_name="consumptions")
+    consumed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["request", "step"], name="a_step_consumes_a_request_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} under {self.request_id}"

@@ -1,0 +1,68 @@
+"""Connections: a connector with its settings and its secrets, and what its simulator believes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import models
+
+from playbooks.models.columns import identifier
+from playbooks.models.people import Principal
+
+
+class Connection(models.Model):
+    """`revision` counts every change of settings or secrets: approvals bind it."""
+
+    id = identifier()
+    name = models.SlugField(max_length=64, unique=True)
+    connector = models.CharField(max_length=32)
+    settings = models.JSONField(default=dict)
+    sealed = models.BinaryField(default=bytes)
+    revision = models.PositiveIntegerField(default=1)
+    environment = models.CharField(max_length=40, blank=True)
+    owner = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
+    is_simulated = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        permissions = [("see_connection", "See connections"), ("manage_connection", "Manage connections")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SimulatedState(models.Model):
+    """What the simulator of a connection believes of its targets, so that what it blocked stays blocked."""
+
+    connection = models.OneToOneField(Connection, models.PROTECT, primary_key=True, related_name="simulated")
+    state = models.JSONField(default=dict)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"simulated {self.connection}"
+
+
+def seal(secrets: Mapping[str, str]) -> bytes:
+    """`secrets` encrypted and authenticated (Fernet) with a key that is not in the database."""
+    return _fernet().encrypt(json.dumps(dict(secrets)).encode())
+
+
+def unseal(sealed: bytes) -> dict[str, str]:
+    """The way back. Raises cryptography.fernet.InvalidToken when the key is another one."""
+    if not sealed:
+        return {}
+    secrets: dict[str, str] = json.loads(_fernet().decrypt(bytes(sealed)))
+    return secrets
+
+
+def _fernet() -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(settings.CONNECTION_KEY.encode()).digest()))

@@ -1,0 +1,51 @@
+"""Decisions on approval requests: append-only rows, refused by trigger for anything but INSERT and SELECT."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from playbooks.domain.statuses import Verdict
+from playbooks.models.approvals import ApprovalRequest
+from playbooks.models.columns import identifier, is_one_of
+from playbooks.models.people import Principal
+
+
+class AppendOnly(models.QuerySet[models.Model]):
+    """A query set that can neither update nor delete: the first of the three walls."""
+
+    def update(self, **kwargs: object) -> int:
+        raise TypeError(f"{self.model.__name__} is append-only: its rows are never updated.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError(f"{self.model.__name__} is append-only: its rows are never deleted.")
+
+
+class Decision(models.Model):
+    """What one person decided, on which digest, and the facts that the duty rules were evaluated on."""
+
+    id = identifier()
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="decisions")
+    person = models.ForeignKey(Principal, models.PROTECT, related_name="+")
+    person_name = models.CharField(max_length=120)
+    verdict = models.CharField(max_length=10)
+    digest = models.CharField(max_length=64)
+    comment = models.TextField(blank=True)
+    decided_at = models.DateTimeField()
+    address = models.GenericIPAddressField(null=True)
+    facts = models.JSONField()
+
+    objects = models.Manager.from_queryset(AppendOnly)()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["request", "person"], name="a_person_decides_a_request_once"),
+            models.CheckConstraint(
+                condition=models.Q(verdict=Verdict.APPROVE.value) | ~models.Q(comment=""),
+                name="a_denial_has_its_reason",
+            ),
+            is_one_of("verdict", Verdict, name="a_verdict_approves_or_denies"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} by {self.person_name}"

@@ -1,0 +1,306 @@
+"""Decisions on approval requests.
+
+The sentence on the wall: no step behind a gate ran without a valid quorum of distinct, entitled people, none of
+whom asked for it, over exactly the bytes that ran.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from playbooks import access
+from playbooks.domain.canonical import digest
+from playbooks.domain.duties import Decider, Denial, Facts, denials, is_quorum, seated
+from playbooks.domain.seats import Seat as SeatRule
+from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
+from playbooks.domain.subject import first_difference
+from playbooks.domain.verbs import Verb
+from playbooks.models import ApprovalRequest, Late, Principal, Step
+from playbooks.models.decisions import Decision
+from playbooks.operations import idempotency, requests
+from playbooks.operations.caller import SYSTEM, Caller
+from playbooks.operations.change import Change, lock_run
+from playbooks.operations.moves import move_step
+from playbooks.operations.progress import advance
+from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rounds import Steps, moment, steps_of_round
+
+
+def decide(
+    request: UUID,
+    *,
+    caller: Caller,
+    verdict: Verdict,
+    shown_digest: str,
+    comment: str = "",
+    idempotency_key: str = "",
+) -> ApprovalRequest:
+    """Records one person's verdict on the subject with `shown_digest`, and acts on it when it settles the matter.
+
+    Raises Refused with every duty rule that forbids it (the refusal itself is audited), Invalid for a denial
+    without its reason, Missing for an unknown request.
+    """
+    if verdict is Verdict.DENY and not comment.strip():
+        raise Invalid([("/comment", "A denial needs its reason: say what should happen instead.")])
+    call = {"decide": str(request), "verdict": verdict.value, "digest": shown_digest, "comment": comment}
+    facts: list[Facts] = []
+    try:
+        with transaction.atomic(durable=True):
+            return _decide(request, caller, verdict, shown_digest, comment, idempotency_key, call, facts)
+    except Refused as refusal:
+        _record_refusal(request, caller, verdict, shown_digest, refusal.denials, facts)
+        raise
+
+
+def may_decide(request: ApprovalRequest, person: Principal) -> tuple[Denial, ...]:
+    """What forbids `person` to approve the request as it is shown now; empty when nothing does."""
+    facts = gather_facts(request, Caller(person), Verdict.APPROVE, request.digest, current_digest=request.digest)
+    return denials(facts)
+
+
+def expire(request: UUID, *, now: datetime) -> None:
+    """What happens when the deadline of an open request has passed: deny, escalate or hold, never approve."""
+    with transaction.atomic(durable=True):
+        row, change = _open_change(request, now=now, actor_of=None)
+        if row.status != RequestStatus.OPEN or row.due_at is None or row.due_at > now:
+            return
+        _LATE[Late(row.late)](change, row)
+        change.finish()
+
+
+def gather_facts(
+    request: ApprovalRequest, caller: Caller, verdict: Verdict, shown_digest: str, *, current_digest: str
+) -> Facts:
+    """All that the duty rules look at, read fresh: roles, activity and earlier decisions."""
+    person = Principal.objects.get(pk=caller.principal.pk)
+    decided = list(Decision.objects.filter(request=request).order_by("decided_at", "pk"))
+    return Facts(
+        decider=Decider(
+            id=str(person.pk),
+            name=str(person),
+            is_active=person.is_active,
+            is_person=person.is_person,
+            by_token=caller.token is not None,
+            is_superuser=person.is_superuser,
+            roles=access.roles_of(person),
+        ),
+        verdict=verdict.value,
+        status=request.status,
+        seats=tuple(SeatRule(seat.role) for seat in request.seats.order_by("position")),
+        requesters=request.requesters,
+        authors=request.authors,
+        approvals={
+            str(each.person_id): access.roles_of(each.person)
+            for each in decided
+            if each.verdict == Verdict.APPROVE
+        },
+        deciders=frozenset(str(each.person_id) for each in decided),
+        shown_digest=shown_digest,
+        current_digest=current_digest,
+    )
+
+
+def _decide(
+    request: UUID,
+    caller: Caller,
+    verdict: Verdict,
+    shown_digest: str,
+    comment: str,
+    idempotency_key: str,
+    call: dict[str, str],
+    facts: list[Facts],
+) -> ApprovalRequest:
+    now = timezone.now()
+    row, change = _open_change(request, now=now, actor_of=caller)
+    if idempotency.recall(str(caller.principal.pk), idempotency_key, call):
+        return row
+    steps = steps_of_round(change.run, 0)
+    current = digest(requests.current_subject(row, steps)) if row.status == RequestStatus.OPEN else row.digest
+    facts.append(gather_facts(row, caller, verdict, shown_digest, current_digest=current))
+    forbidden = denials(facts[-1])
+    if forbidden:
+        raise Refused(*forbidden)
+    _record(change, row, caller, facts[-1], comment)
+    if verdict is Verdict.DENY:
+        _deny(change, row, steps, f"Denied by {caller.principal}: {comment}")
+    elif is_quorum(facts[-1]):
+        _grant(change, row, steps)
+    idempotency.keep(str(caller.principal.pk), idempotency_key, call, {"request": str(row.pk)}, now=now)
+    change.finish()
+    return row
+
+
+def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
+    """Locks the run and then the request: the one order in which both are ever locked."""
+    run = ApprovalRequest.objects.filter(pk=request).values_list("run", flat=True).first()
+    if run is None:
+        raise Missing(f"There is no approval request {request}.")
+    locked = lock_run(run)
+    row = ApprovalRequest.objects.select_for_update(of=("self",)).select_related("step").get(pk=request)
+    row.run = locked
+    return row, Change(locked, now, actor_of.actor if actor_of else SYSTEM)
+
+
+def _record(change: Change, request: ApprovalRequest, caller: Caller, facts: Facts, comment: str) -> None:
+    person = caller.principal
+    seats = _fill_seats(request, facts) if facts.verdict == Verdict.APPROVE else {}
+    Decision.objects.create(
+        request=request,
+        person=person,
+        person_name=str(person),
+        verdict=facts.verdict,
+        digest=facts.shown_digest,
+        comment=comment,
+        decided_at=change.now,
+        address=caller.address,
+        facts=facts.as_json(),
+    )
+    change.note(
+        Verb.DECISION_MADE,
+        subject=requests.request_subject(request),
+        outcome=facts.verdict,
+        facts={
+            "request": str(request.pk),
+            "step": request.step.key,
+            "verdict": facts.verdict,
+            "digest": facts.shown_digest,
+            "comment": comment,
+            "seat": seats.get(str(person.pk), ""),
+            "duty_facts": facts.as_json(),
+        },
+    )
+
+
+def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
+    """Writes who sits where; whoever had a seat keeps one, perhaps another. Returns {person: role}."""
+    seating = seated(facts, with_decider=True)
+    request.seats.update(filled_by=None)
+    for position, person in seating.items():
+        request.seats.filter(position=position).update(filled_by=person)
+    return {person: facts.seats[position].role for position, person in seating.items()}
+
+
+def _grant(change: Change, request: ApprovalRequest, steps: Steps) -> None:
+    """The quorum is complete: the gate opens, and steps that waited for a renewed request are ready again."""
+    approvals = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).order_by("decided_at", "pk")
+    names = [each.person_name for each in approvals]
+    requests.close(
+        change,
+        request,
+        RequestStatus.GRANTED,
+        Verb.REQUEST_GRANTED,
+        approvers=[str(each.person_id) for each in approvals],
+    )
+    for step in _waiting_for(request, steps):
+        if step.key == request.step.key:
+            move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"approvers": names})
+        else:
+            move_step(step, StepStatus.READY, now=change.now)
+            change.ready += 1
+    advance(change)
+
+
+def _deny(change: Change, request: ApprovalRequest, steps: Steps, sentence: str) -> None:
+    requests.close(change, request, RequestStatus.DENIED, Verb.REQUEST_DENIED, sentence=sentence)
+    for step in _waiting_for(request, steps):
+        move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
+        change.note_step(Verb.STEP_FAILED, step, sentence=sentence)
+    advance(change)
+
+
+def _waiting_for(request: ApprovalRequest, steps: Steps) -> list[Step]:
+    """The gate, if it waits, and covered steps whose approval was voided at the claim."""
+    return [
+        step
+        for step in steps.values()
+        if step.wait_reason == WaitReason.APPROVAL
+        and (step.key == request.step.key or step.key in requests.covered_keys(request))
+    ]
+
+
+def _late_deny(change: Change, request: ApprovalRequest) -> None:
+    requests.close(change, request, RequestStatus.EXPIRED, Verb.REQUEST_EXPIRED)
+    sentence = "Nobody decided in time, so it counts as denied."
+    for step in _waiting_for(request, steps_of_round(change.run, 0)):
+        move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
+        change.note_step(Verb.STEP_FAILED, step, sentence=sentence)
+    advance(change)
+
+
+def _late_escalate(change: Change, request: ApprovalRequest) -> None:
+    """The request stays open, stands above all others, and gets the same time once more."""
+    request.escalated_at = change.now
+    request.due_at = change.now + timedelta(seconds=request.within_seconds)
+    request.save(update_fields=["escalated_at", "due_at"])
+    change.note(
+        Verb.REQUEST_ESCALATED,
+        subject=requests.request_subject(request),
+        facts={"request": str(request.pk), "due_at": request.due_at.isoformat()},
+    )
+
+
+def _late_hold(change: Change, request: ApprovalRequest) -> None:
+    """The request stays open without a deadline, marked as late."""
+    request.escalated_at = change.now
+    request.due_at = None
+    request.save(update_fields=["escalated_at", "due_at"])
+    change.note(
+        Verb.REQUEST_ESCALATED,
+        subject=requests.request_subject(request),
+        facts={"request": str(request.pk), "due_at": None},
+    )
+
+
+_LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_hold}
+
+
+def _record_refusal(
+    request: UUID,
+    caller: Caller,
+    verdict: Verdict,
+    shown_digest: str,
+    forbidden: tuple[Denial, ...],
+    facts: list[Facts],
+) -> None:
+    """Audits the refusal in a transaction of its own. A request whose subject changed is asked again."""
+    with transaction.atomic(durable=True):
+        row, change = _open_change(request, now=timezone.now(), actor_of=caller)
+        change.note(
+            Verb.DECISION_REFUSED,
+            subject=requests.request_subject(row),
+            outcome="refused",
+            facts=_refusal_facts(row, verdict, shown_digest, forbidden, facts),
+        )
+        _renew_if_changed(change, row)
+        change.finish()
+
+
+def _refusal_facts(
+    request: ApprovalRequest,
+    verdict: Verdict,
+    shown_digest: str,
+    forbidden: tuple[Denial, ...],
+    facts: list[Facts],
+) -> dict[str, Any]:
+    return {
+        "request": str(request.pk),
+        "verdict": verdict.value,
+        "digest": shown_digest,
+        "rule": forbidden[0].rule,
+        "denials": [{"rule": each.rule, "sentence": each.sentence} for each in forbidden],
+        "duty_facts": facts[-1].as_json() if facts else None,
+    }
+
+
+def _renew_if_changed(change: Change, request: ApprovalRequest) -> None:
+    if request.status != RequestStatus.OPEN:
+        return
+    current = requests.current_subject(request, steps_of_round(change.run, 0))
+    changed = first_difference(requests.stored_subject(request), current)
+    if changed:
+        requests.renew(change, request, changed=changed, frozen_at=moment(change.now))

@@ -1,0 +1,35 @@
+"""On whose behalf an operation runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playbooks import access
+from playbooks.audit import Actor
+from playbooks.models import Principal, Token
+from playbooks.operations.refusals import no_permission
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal, the token by which it came (None for its own session), and its network address."""
+
+    principal: Principal
+    token: Token | None = None
+    address: str | None = None
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(id=str(self.principal.pk), label=str(self.principal))
+
+    def require(self, permission: str, what: str) -> None:
+        """Raises Refused unless a role gives the permission. `what` completes "You may not …"."""
+        if not access.may(self.principal, permission):
+            raise no_permission(what)
+
+
+SYSTEM = Actor(id="system", label="Countersign")
+
+
+def worker(name: str) -> Actor:
+    return Actor(id=f"worker:{name}", label=f"worker {name}")

@@ -1,0 +1,59 @@
+"""Cases: opened with an alert or a run, closed by a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from playbooks import audit
+from playbooks.audit import Actor, Entry, Stream, Subject
+from playbooks.domain.duties import Denial
+from playbooks.domain.statuses import CaseStatus
+from playbooks.domain.verbs import Verb
+from playbooks.models import Case
+from playbooks.operations.caller import Caller
+from playbooks.operations.moves import move
+from playbooks.operations.refusals import Invalid, Missing, Refused
+
+
+def open_case(title: str, *, severity: int, actor: Actor, now: datetime) -> Case:
+    """A new case, in the caller's transaction."""
+    case = Case.objects.create(title=title[:300], severity=severity, opened_at=now)
+    audit.append(_entry(case, Verb.CASE_OPENED, actor, now, {"title": case.title, "severity": severity}))
+    return case
+
+
+def close(case: UUID, *, caller: Caller, resolution: str) -> Case:
+    """Closes a case with a resolution. Raises Refused when it is closed already, Invalid without a resolution."""
+    caller.require("work_case", "work on cases")
+    if not resolution.strip():
+        raise Invalid([("/resolution", "Say how the case was resolved.")])
+    with transaction.atomic(durable=True):
+        row = Case.objects.select_for_update().filter(pk=case).first()
+        if row is None:
+            raise Missing(f"There is no case {case}.")
+        if row.status == CaseStatus.CLOSED:
+            raise Refused(Denial("case_closed", "This case is closed already."))
+        now = timezone.now()
+        move(row, CaseStatus.CLOSED, closed_at=now, resolution=resolution)
+        audit.append(_entry(row, Verb.CASE_CLOSED, caller.actor, now, {"resolution": resolution}))
+    return row
+
+
+def case_stream(case: UUID) -> Stream:
+    return Stream("case", str(case))
+
+
+def _entry(case: Case, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:
+    return Entry(
+        stream=case_stream(case.pk),
+        verb=verb,
+        actor=actor,
+        subject=Subject("case", str(case.pk), case.title),
+        outcome="done",
+        facts=facts,
+        occurred_at=now,
+    )

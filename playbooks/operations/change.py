@@ -1,0 +1,79 @@
+"""One change to a run: the locked row, the moment, who acts, and what is to be said at the end.
+
+Whoever changes a run begins with `lock_run`, collects entries with `note`, and calls `finish`, which appends the
+entries in the same transaction and rings for work that is ready after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from playbooks import audit
+from playbooks.audit import Actor, Entry, Stream, Subject
+from playbooks.domain.verbs import Verb
+from playbooks.models import Run, Step
+from playbooks.operations import bell
+from playbooks.operations.refusals import Missing
+
+
+def lock_run(run: UUID | str) -> Run:
+    """The run, locked for this transaction. Everything that changes a run takes this lock first."""
+    row = Run.objects.select_for_update().filter(pk=run).first()
+    if row is None:
+        raise Missing(f"There is no run {run}.")
+    return row
+
+
+@dataclass
+class Change:
+    run: Run
+    now: datetime
+    actor: Actor
+    entries: list[Entry] = field(default_factory=list)
+    ready: int = 0  # steps that became ready
+
+    def note(
+        self,
+        verb: Verb,
+        *,
+        subject: Subject | None = None,
+        stream: Stream | None = None,
+        outcome: str = "done",
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Adds an entry, to the run's stream unless another one is named."""
+        self.entries.append(
+            Entry(
+                stream=stream or run_stream(self.run),
+                verb=verb,
+                actor=self.actor,
+                subject=subject or run_subject(self.run),
+                outcome=outcome,
+                facts=facts or {},
+                occurred_at=self.now,
+            )
+        )
+
+    def note_step(self, verb: Verb, step: Step, **facts: Any) -> None:
+        self.note(verb, subject=step_subject(step), facts={"step": step.key, "round": step.round, **facts})
+
+    def finish(self, *, taken: int = 0) -> None:
+        """Appends the entries and rings once for each ready step beyond those `taken` by the caller itself."""
+        audit.append(*self.entries)
+        bell.ring(self.run.pk, times=max(self.ready - taken, 0))
+
+
+def run_stream(run: Run) -> Stream:
+    return Stream("run", str(run.pk))
+
+
+def run_subject(run: Run) -> Subject:
+    return Subject("run", str(run.pk), str(run))
+
+
+def step_subject(step: Step) -> Subject:
+    return Subject("step", str(step.pk), step.key)

@@ -1,0 +1,81 @@
+"""Connections: configured by administrators, secrets in and never out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from playbooks import audit
+from playbooks.audit import Entry, Stream, Subject
+from playbooks.connectors.configuration import problems
+from playbooks.connectors.registry import CONNECTORS
+from playbooks.domain.verbs import Verb
+from playbooks.models import Connection, seal, unseal
+from playbooks.operations.caller import Caller
+from playbooks.operations.refusals import Invalid
+
+
+def configure(
+    name: str,
+    *,
+    caller: Caller,
+    connector: str,
+    settings: Mapping[str, object],
+    secrets: Mapping[str, str],
+    environment: str = "",
+    is_simulated: bool = False,
+) -> Connection:
+    """Makes or changes the connection `name`. Secrets that are not named stay as they are.
+
+    Every change raises the revision, which voids approvals that bind the older one. Raises Invalid for an unknown
+    connector or field, Refused without the permission.
+    """
+    caller.require("manage_connection", "configure connections")
+    with transaction.atomic(durable=True):
+        now = timezone.now()
+        row = Connection.objects.select_for_update().filter(name=name).first()
+        row = row or Connection(name=name, connector=connector, revision=0, created_at=now)
+        if row.connector != connector:
+            raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
+        kept = {**unseal(row.sealed), **secrets}
+        _require_fitting(connector, settings, kept)
+        row.settings, row.sealed = dict(settings), seal(kept)
+        row.environment, row.is_simulated = environment, is_simulated
+        row.revision += 1
+        row.changed_at = now
+        row.save()
+        audit.append(_entry(row, caller, sorted(secrets)))
+    return row
+
+
+def _require_fitting(connector: str, settings: Mapping[str, object], secrets: Mapping[str, str]) -> None:
+    known = CONNECTORS.get(connector)
+    if known is None:
+        raise Invalid([("/connector", f"There is no connector {connector}. Known: {', '.join(sorted(CONNECTORS))}.")])
+    secret = {field.name for field in known.fields if field.kind == "secret"}
+    errors = [(f"/secrets/{name}", f"{known.label} has no secret {name}.") for name in secrets if name not in secret]
+    errors += [("/settings", sentence) for sentence in problems(known, settings, secrets)]
+    if errors:
+        raise Invalid(errors)
+
+
+def _entry(connection: Connection, caller: Caller, secrets: list[str]) -> Entry:
+    return Entry(
+        stream=Stream("connection", str(connection.pk)),
+        verb=Verb.CONNECTION_CONFIGURED,
+        actor=caller.actor,
+        subject=Subject("connection", str(connection.pk), connection.name),
+        outcome="done",
+        facts={
+            "name": connection.name,
+            "connector": connection.connector,
+            "settings": connection.settings,
+            "secrets_set": secrets,
+            "environment": connection.environment,
+            "simulated": connection.is_simulated,
+            "revision": connection.revision,
+        },
+        occurred_at=connection.changed_at,
+    )

@@ -1,0 +1,166 @@
+"""People, their roles, API tokens, and alert sources."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.utils import timezone
+
+from playbooks import audit
+from playbooks.audit import Actor, Entry, Stream, Subject
+from playbooks.domain.verbs import Verb
+from playbooks.models import Membership, Principal, PrincipalKind, Source, Token
+from playbooks.operations.refusals import Invalid, Missing
+
+SCOPES = frozenset({"read", "ingest", "runs", "cases", "author"})
+DEFAULT_DAYS = 90
+
+
+def create(
+    username: str,
+    *,
+    actor: Actor,
+    name: str,
+    password: str,
+    roles: Sequence[str] = (),
+    kind: PrincipalKind = PrincipalKind.PERSON,
+    is_superuser: bool = False,
+) -> Principal:
+    """A new person or service account with roles."""
+    with transaction.atomic(durable=True):
+        now = timezone.now()
+        person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser)
+        person.set_password(password)
+        person.save(force_insert=True)
+        facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
+        audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
+        for role in roles:
+            _grant(person, role, actor, None, now)
+    return person
+
+
+def grant(person: Principal, role: str, *, actor: Actor, granted_by: Principal | None) -> None:
+    """Gives a role. Who holds it already keeps it as it was."""
+    with transaction.atomic(durable=True):
+        _grant(person, role, actor, granted_by, timezone.now())
+
+
+def revoke(person: Principal, role: str, *, actor: Actor) -> None:
+    """Takes a role back; approvals that relied on it no longer count at the claim."""
+    with transaction.atomic(durable=True):
+        deleted, _ = Membership.objects.filter(principal=person, group__name=role).delete()
+        if not deleted:
+            raise Missing(f"{person} does not hold the role {role}.")
+        audit.append(_entry(person, Verb.ROLE_REVOKED, actor, timezone.now(), {"role": role}))
+
+
+def deactivate(person: Principal, *, actor: Actor) -> None:
+    """Ends a person's access. The row stays, since evidence refers to it."""
+    with transaction.atomic(durable=True):
+        Principal.objects.filter(pk=person.pk).update(is_active=False)
+        audit.append(_entry(person, Verb.PERSON_CHANGED, actor, timezone.now(), {"active": False}))
+
+
+def issue_token(
+    person: Principal, *, actor: Actor, scopes: Sequence[str], days: int = DEFAULT_DAYS
+) -> str:
+    """A new token of a principal. The text is returned once; only its SHA-256 is kept."""
+    unknown = sorted(set(scopes) - SCOPES)
+    if unknown or not scopes:
+        raise Invalid([("/scopes", f"Scopes are {', '.join(sorted(SCOPES))}; not {', '.join(unknown) or 'none'}.")])
+    return _issue(actor, scopes=scopes, days=days, principal=person)
+
+
+def issue_source_token(source: Source, *, actor: Actor, days: int = 365) -> str:
+    """A new token with which a source may post alerts and do nothing else."""
+    return _issue(actor, scopes=["ingest"], days=days, source=source)
+
+
+def create_source(slug: str, *, kind: str, actor: Actor) -> Source:
+    """A new source; one that is there already is returned as it is."""
+    with transaction.atomic(durable=True):
+        now = timezone.now()
+        source, is_new = Source.objects.get_or_create(slug=slug, defaults={"kind": kind, "created_at": now})
+        if is_new:
+            audit.append(
+                Entry(
+                    stream=Stream("source", str(source.pk)),
+                    verb=Verb.SOURCE_CREATED,
+                    actor=actor,
+                    subject=Subject("source", str(source.pk), slug),
+                    outcome="done",
+                    facts={"slug": slug, "kind": kind},
+                    occurred_at=now,
+                )
+            )
+    return source
+
+
+def token_digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _issue(
+    actor: Actor,
+    *,
+    scopes: Sequence[str],
+    days: int,
+    principal: Principal | None = None,
+    source: Source | None = None,
+) -> str:
+    text = f"csn_{secrets.token_urlsafe(32)}"
+    owner = principal or source
+    kind = "person" if principal else "source"
+    with transaction.atomic(durable=True):
+        now = timezone.now()
+        token = Token.objects.create(
+            digest=token_digest(text),
+            prefix=text[:10],
+            principal=principal,
+            source=source,
+            scopes=sorted(scopes),
+            created_at=now,
+            expires_at=now + timedelta(days=days),
+        )
+        audit.append(
+            Entry(
+                stream=Stream(kind, str(owner.pk) if owner else ""),
+                verb=Verb.TOKEN_ISSUED,
+                actor=actor,
+                subject=Subject("token", str(token.pk), token.prefix),
+                outcome="done",
+                facts={"owner": str(owner), "scopes": token.scopes, "days": days},
+                occurred_at=now,
+            )
+        )
+    return text
+
+
+def _grant(
+    person: Principal, role: str, actor: Actor, granted_by: Principal | None, now: datetime
+) -> None:
+    group = Group.objects.filter(name=role).first()
+    if group is None:
+        raise Missing(f"There is no role {role}.")
+    _, is_new = Membership.objects.get_or_create(
+        principal=person, group=group, defaults={"granted_by": granted_by, "granted_at": now}
+    )
+    if is_new:
+        audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, {"role": role}))
+
+
+def _entry(person: Principal, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:
+    return Entry(
+        stream=Stream("person", str(person.pk)),
+        verb=verb,
+        actor=actor,
+        subject=Subject("person", str(person.pk), str(person)),
+        outcome="done",
+        facts=facts,
+        occurred_at=now,
+    )

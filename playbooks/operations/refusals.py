@@ -1,0 +1,39 @@
+"""How an operation says no: typed, with a sentence for the person who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from playbooks.domain.duties import Denial
+
+
+class Refused(Exception):
+    """A rule forbids it. `denials` are all the rules that do, the first counts."""
+
+    def __init__(self, *denials: Denial) -> None:
+        self.denials = denials
+        super().__init__(denials[0].sentence)
+
+    @property
+    def rule(self) -> str:
+        return self.denials[0].rule
+
+
+class Invalid(Exception):
+    """The input cannot be accepted. `errors` are (JSON pointer, sentence)."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(sentence for _, sentence in errors))
+
+
+class Missing(Exception):
+    """There is no such object, or the caller may not know of it."""
+
+
+class LostRace(Exception):
+    """Somebody else changed the row first; the sentence says what it is now."""
+
+
+def no_permission(what: str) -> Refused:
+    return Refused(Denial("no_permission", f"You may not {what}. Ask an administrator for a role that may."))

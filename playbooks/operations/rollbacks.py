@@ -1,0 +1,154 @@
+"""Taking back what a run has done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from playbooks.domain.actions import Irreversible, NothingToUndo, Undo
+from playbooks.domain.duties import Denial
+from playbooks.domain.expressions import ExpressionError, render
+from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, rollback_plan
+from playbooks.domain.statuses import RunStatus, StepStatus
+from playbooks.domain.verbs import Verb
+from playbooks.models import Attempt, Run, Step
+from playbooks.operations.actions import actions, connection_name
+from playbooks.operations.caller import Caller
+from playbooks.operations.change import Change, lock_run
+from playbooks.operations.definitions import definition_of
+from playbooks.operations.moves import move, move_step
+from playbooks.operations.refusals import Refused
+from playbooks.operations.rounds import moment, scope_of, states_of, steps_of_round
+
+NOTHING = Denial("nothing_to_roll_back", "Nothing that this run changed is left to be taken back.")
+CHANGED = Denial(
+    "stale_plan", "The plan has changed since it was shown to you. Read it again and confirm what it says now."
+)
+NOT_ENDED = Denial("run_not_ended", "Only a run that has ended can be rolled back; cancel it first.")
+
+MAY_ROLL_BACK = frozenset(
+    {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.ROLLBACK_FAILED}
+)
+
+
+def plan_of(run: Run) -> RollbackPlan:
+    """What a rollback of the run would undo now: everything that it changed and that was not undone before."""
+    definition = definition_of(run.version_id)
+    undone = set(
+        run.steps.filter(round__gt=0, status=StepStatus.SUCCEEDED).values_list("undoes__key", flat=True)
+    )
+    succeeded = [s for s in steps_of_round(run, 0).values() if s.status == StepStatus.SUCCEEDED and s.kind == "do"]
+    attempts = _last_attempts(run)
+    done = [_done(run, step, attempts[step.key]) for step in succeeded if step.key not in undone]
+    return rollback_plan(done, all_needs=definition.needs)
+
+
+def start(run: UUID, *, caller: Caller, plan_digest: str) -> Run:
+    """Rolls an ended run back by the plan that was shown. A run that is rolled back already stays as it is.
+
+    Raises Refused without the permission, before the run has ended, or when the plan is another one now.
+    """
+    caller.require("roll_back_run", "roll back runs")
+    with transaction.atomic(durable=True):
+        row = lock_run(run)
+        if row.status in {RunStatus.ROLLED_BACK, RunStatus.ROLLING_BACK}:
+            return row
+        if row.status not in MAY_ROLL_BACK:
+            raise Refused(NOT_ENDED)
+        plan = plan_of(row)
+        if plan.digest != plan_digest:
+            raise Refused(CHANGED)
+        if not plan.undoings:
+            raise Refused(NOTHING)
+        change = Change(row, timezone.now(), caller.actor)
+        _begin(change, plan)
+        change.finish()
+    return row
+
+
+def begin(change: Change) -> None:
+    """The rollback of a run that failed and whose playbook says `on_failure: rollback`."""
+    plan = plan_of(change.run)
+    if plan.undoings:
+        _begin(change, plan)
+
+
+def _begin(change: Change, plan: RollbackPlan) -> None:
+    run = change.run
+    move(run, RunStatus.ROLLING_BACK, rollbacks=run.rollbacks + 1)
+    change.note(
+        Verb.ROLLBACK_STARTED,
+        facts={"round": run.rollbacks, "plan": plan.as_json(), "plan_digest": plan.digest},
+    )
+    steps = _create_steps(run, plan, change)
+    for step in steps:
+        if not step.needs:
+            move_step(step, StepStatus.READY, now=change.now)
+            change.ready += 1
+
+
+def _create_steps(run: Run, plan: RollbackPlan, change: Change) -> list[Step]:
+    originals = steps_of_round(run, 0)
+    return Step.objects.bulk_create(
+        Step(
+            run=run,
+            round=run.rollbacks,
+            key=undoing.key,
+            position=position,
+            kind="do",
+            needs=list(undoing.needs),
+            action=undoing.call.action,
+            effect=actions()[undoing.call.action].effect.value,
+            undoes=originals[undoing.key],
+            changed_at=change.now,
+        )
+        for position, undoing in enumerate(plan.undoings)
+    )
+
+
+def _last_attempts(run: Run) -> dict[str, Attempt]:
+    rows = Attempt.objects.filter(step__run=run, step__round=0).select_related("step", "connection")
+    return {attempt.step.key: attempt for attempt in rows.order_by("number")}
+
+
+def _done(run: Run, step: Step, attempt: Attempt) -> Done:
+    return Done(
+        key=step.key,
+        needs=tuple(step.needs),
+        effect=step.effect,
+        changed=step.outputs.get("changed") is not False,
+        undo=undo_of(run, step, attempt),
+    )
+
+
+def undo_of(run: Run, step: Step, attempt: Attempt) -> UndoCall | str:
+    """The call that takes a step back, or the sentence that says why there is none."""
+    document = definition_of(run.version_id).steps[step.key]
+    if document.undo is not None:
+        if document.undo.do is None:
+            return f"{step.key} is not undone: {document.undo.none}"
+        connection = document.undo.using or connection_name(document)
+        scope = scope_of(run, states_of(steps_of_round(run, 0)), moment(run.created_at))
+        return _call(document.undo.do, connection, document.undo.with_, scope)
+    undo = actions()[step.action].undo
+    match undo:
+        case Undo(action=action, parameters=parameters):
+            about = {"inputs": attempt.parameters, "outputs": step.outputs}
+            return _call(action, connection_name(document), parameters, about)
+        case Irreversible(sentence=sentence):
+            return sentence
+        case NothingToUndo():
+            return "It changed nothing that could be undone."
+
+
+def _call(
+    action: str, connection: str, parameters: Mapping[str, object], scope: Mapping[str, object]
+) -> UndoCall | str:
+    try:
+        rendered = render(dict(parameters), scope)
+    except ExpressionError as error:
+        return f"The undo by {action} cannot be composed: {error}"
+    return UndoCall(action, connection, dict(rendered) if isinstance(rendered, Mapping) else {})

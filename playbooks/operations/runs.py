@@ -1,0 +1,310 @@
+"""Starting and stopping runs, and a person's word on a step whose outcome is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from playbooks.audit import Actor, Stream
+from playbooks.domain.expressions import render
+from playbooks.domain.inputs import accept_inputs
+from playbooks.domain.statuses import (
+    RUN_ENDED,
+    AttemptStatus,
+    RequestStatus,
+    RunStatus,
+    StepStatus,
+    VersionStatus,
+)
+from playbooks.domain.verbs import Verb
+from playbooks.models import Alert, Case, PlaybookVersion, Principal, Run, RunTrigger, Step
+from playbooks.operations import idempotency, requests
+from playbooks.operations.actions import actions, uses_simulator
+from playbooks.operations.authors import authors_of
+from playbooks.operations.caller import Caller
+from playbooks.operations.cases import open_case
+from playbooks.operations.change import Change, lock_run
+from playbooks.operations.definitions import Definition, definition_of
+from playbooks.operations.moves import move, move_step, settle
+from playbooks.operations.progress import advance
+from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rounds import moment
+from playbooks.domain.duties import Denial
+
+
+class Resolution(StrEnum):
+    """What a person says of a step whose answer was lost."""
+
+    HAPPENED = "happened"
+    DID_NOT_HAPPEN = "did_not_happen"
+    GIVE_UP = "give_up"
+
+
+def start(
+    playbook: str,
+    *,
+    caller: Caller,
+    version: int | None = None,
+    alert: UUID | None = None,
+    case: UUID | None = None,
+    inputs: Mapping[str, object] | None = None,
+    simulate: bool = False,
+    idempotency_key: str = "",
+) -> Run:
+    """Starts a run by hand of the published (or the given published) version.
+
+    Raises Refused without the permission, Missing for an unknown playbook, alert or case, Invalid for inputs
+    that do not fit.
+    """
+    caller.require("start_run", "start runs")
+    call = {
+        "start": playbook,
+        "version": version,
+        "alert": str(alert or ""),
+        "case": str(case or ""),
+        "inputs": dict(inputs or {}),
+        "simulate": simulate,
+    }
+    with transaction.atomic(durable=True):
+        answered = idempotency.recall(str(caller.principal.pk), idempotency_key, call)
+        if answered:
+            return Run.objects.get(pk=answered["run"])
+        now = timezone.now()
+        row = _published(playbook, version)
+        about = _alert(alert)
+        run = begin(
+            row,
+            case=_case(case, about, row, caller.actor, now),
+            alert=about,
+            actor=caller.actor,
+            requested_by=caller.principal,
+            inputs=inputs or {},
+            simulate=simulate,
+            now=now,
+        )
+        idempotency.keep(str(caller.principal.pk), idempotency_key, call, {"run": str(run.pk)}, now=now)
+        return run
+
+
+def begin(
+    version: PlaybookVersion,
+    *,
+    case: Case,
+    alert: Alert | None,
+    actor: Actor,
+    requested_by: Principal | None,
+    inputs: Mapping[str, object],
+    simulate: bool,
+    now: datetime,
+) -> Run:
+    """Creates a run with its steps and moves it on, in the caller's transaction.
+
+    `requested_by` is None for a run that an alert triggered. Raises Invalid for inputs that do not fit.
+    """
+    definition = definition_of(version.pk)
+    context = _context(alert, case)
+    run = Run.objects.create(
+        version=version,
+        case=case,
+        alert=alert,
+        trigger=RunTrigger.PERSON if requested_by else RunTrigger.ALERT,
+        requested_by=requested_by,
+        simulates_all=simulate,
+        is_simulated=simulate or uses_simulator(definition),
+        inputs=_inputs(definition, inputs, context, now),
+        context=context,
+        created_at=now,
+    )
+    _create_steps(run, definition, now)
+    change = Change(run, now, actor)
+    _note_started(change, definition)
+    advance(change)
+    change.finish()
+    return run
+
+
+def cancel(run: UUID, *, caller: Caller, reason: str = "") -> Run:
+    """Stops a run: what has not started never will, what is under way ends first, open requests are withdrawn.
+
+    Raises Refused without the permission or when the run has ended.
+    """
+    caller.require("stop_run", "cancel runs")
+    with transaction.atomic(durable=True):
+        row = lock_run(run)
+        if row.status in RUN_ENDED or row.status in {RunStatus.CANCELLING, RunStatus.ROLLING_BACK}:
+            raise Refused(Denial("run_not_cancellable", f"This run is {row.status} and cannot be cancelled any more."))
+        change = Change(row, timezone.now(), caller.actor)
+        change.note(Verb.RUN_CANCEL_REQUESTED, facts={"reason": reason})
+        move(row, RunStatus.CANCELLING)
+        _withdraw_requests(change)
+        for step in row.steps.filter(round=0, status__in=_NOT_BEGUN):
+            move_step(step, StepStatus.CANCELLED, now=change.now)
+        advance(change)
+        change.finish()
+    return row
+
+
+def resolve(
+    run: UUID,
+    step: str,
+    *,
+    caller: Caller,
+    resolution: Resolution,
+    outputs: Mapping[str, object] | None = None,
+    comment: str,
+) -> Step:
+    """A person says what became of a step whose answer was lost, with a mandatory comment.
+
+    `happened` takes `outputs` as the step's, `did_not_happen` makes it ready once more, `give_up` fails it.
+    """
+    caller.require("resolve_step", "resolve steps with an unknown outcome")
+    if not comment.strip():
+        raise Invalid([("/comment", "Say how you know what happened.")])
+    with transaction.atomic(durable=True):
+        row = lock_run(run)
+        unknown = row.steps.filter(key=step, status=StepStatus.UNKNOWN).order_by("-round").first()
+        if unknown is None:
+            raise Refused(Denial("not_unknown", f"The outcome of step {step} is not unknown (any more)."))
+        change = Change(row, timezone.now(), caller.actor)
+        change.note_step(Verb.STEP_RESOLVED, unknown, resolution=resolution.value, comment=comment)
+        _resolve(change, unknown, resolution, outputs or {}, comment)
+        advance(change)
+        change.finish()
+    return unknown
+
+
+_NOT_BEGUN = (StepStatus.PENDING, StepStatus.READY, StepStatus.WAITING)
+
+
+def _resolve(
+    change: Change, step: Step, resolution: Resolution, outputs: Mapping[str, object], comment: str
+) -> None:
+    attempt = step.attempts.order_by("-number")[0]
+    if resolution is Resolution.HAPPENED:
+        settle(attempt, AttemptStatus.SUCCEEDED, now=change.now, outputs=outputs, sentence=comment)
+        move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"changed": True, **outputs})
+        return
+    settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=comment)
+    if resolution is Resolution.GIVE_UP or change.run.status == RunStatus.CANCELLING:
+        move_step(step, StepStatus.FAILED, now=change.now, sentence=f"Given up: {comment}")
+        return
+    move_step(step, StepStatus.READY, now=change.now)
+    change.ready += 1
+
+
+def _published(slug: str, number: int | None) -> PlaybookVersion:
+    versions = PlaybookVersion.objects.select_related("playbook").filter(
+        playbook__slug=slug, status=VersionStatus.PUBLISHED
+    )
+    found = versions.filter(number=number).first() if number else versions.first()
+    if found is None:
+        raise Missing(f"There is no published version{f' {number}' if number else ''} of a playbook {slug}.")
+    return found
+
+
+def _alert(alert: UUID | None) -> Alert | None:
+    if alert is None:
+        return None
+    found = Alert.objects.select_related("source", "case").filter(pk=alert).first()
+    if found is None:
+        raise Missing(f"There is no alert {alert}.")
+    return found
+
+
+def _case(case: UUID | None, alert: Alert | None, version: PlaybookVersion, actor: Actor, now: datetime) -> Case:
+    """The named case, else the alert's, else a new one: every run belongs to a case."""
+    if case is not None:
+        found = Case.objects.filter(pk=case).first()
+        if found is None:
+            raise Missing(f"There is no case {case}.")
+        return found
+    return alert.case if alert else open_case(version.playbook.title, severity=50, actor=actor, now=now)
+
+
+def _context(alert: Alert | None, case: Case) -> dict[str, object]:
+    about: dict[str, object] = {"case": {"id": str(case.pk), "title": case.title, "severity": case.severity}}
+    if alert is not None:
+        about["alert"] = alert_scope(alert)
+    return about
+
+
+def alert_scope(alert: Alert) -> dict[str, object]:
+    """An alert as expressions see it, under the name `alert`."""
+    return {
+        "id": str(alert.pk),
+        "source": alert.source.kind,
+        "title": alert.title,
+        "description": alert.description,
+        "category": alert.category,
+        "severity": alert.severity,
+        "rule": alert.rule,
+        "observables": alert.observables,
+        "assets": alert.assets,
+    }
+
+
+def _inputs(
+    definition: Definition, given: Mapping[str, object], context: Mapping[str, object], now: datetime
+) -> dict[str, object]:
+    """The inputs that were given, checked, with the defaults of the others computed from the alert."""
+
+    def default(value: object) -> object:
+        return render(value, {**context, "now": moment(now)})
+
+    values, errors = accept_inputs(definition.playbook.inputs, given, default=default)
+    if errors:
+        raise Invalid([(f"/inputs/{name}", sentence) for name, sentence in errors])
+    return values
+
+
+def _create_steps(run: Run, definition: Definition, now: datetime) -> None:
+    Step.objects.bulk_create(
+        Step(
+            run=run,
+            key=node.key,
+            position=position,
+            kind=node.kind,
+            needs=list(node.needs),
+            action=definition.steps[node.key].do or "",
+            effect=actions()[definition.steps[node.key].do].effect.value if node.kind == "do" else "",
+            changed_at=now,
+        )
+        for position, node in enumerate(definition.nodes)
+    )
+
+
+def _note_started(change: Change, definition: Definition) -> None:
+    run = change.run
+    requester = {str(run.requested_by.pk): str(run.requested_by)} if run.requested_by else {}
+    change.note(
+        Verb.RUN_ATTACHED, stream=Stream("case", str(run.case_id)), facts={"run": str(run.pk)}
+    )
+    change.note(
+        Verb.RUN_STARTED,
+        facts={
+            "playbook": definition.slug,
+            "version": definition.number,
+            "version_digest": definition.digest,
+            "trigger": str(run.trigger),
+            "alert": str(run.alert_id) if run.alert_id else None,
+            "case": str(run.case_id),
+            "requesters": requester,
+            "authors": authors_of(run.version),
+            "simulated": run.is_simulated,
+            "inputs": run.inputs,
+        },
+    )
+
+
+def _withdraw_requests(change: Change) -> None:
+    open_requests = change.run.requests.filter(status=RequestStatus.OPEN).select_related("step")
+    for request in open_requests.select_for_update(of=("self",)):
+        requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)
+
+

@@ -1,0 +1,93 @@
+"""The graph of a playbook or a run as SVG, drawn on the server: the same on screen, on paper, in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from textwrap import wrap
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from playbooks.domain.graph import Box, Edge, Node, layout
+
+# What fits a box beside its status dot, in the widest of the screens' fonts.
+LABEL_CHARACTERS = 17
+SUBTITLE_CHARACTERS = 19
+LABEL_LINES = 2
+LINE_HEIGHT = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is known of one step: `status` colours the box (empty where nothing ran), `url` is its details."""
+
+    status: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    y: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A box as the template reads it; `y` of a text counts from the box's upper side."""
+
+    box: Box
+    mark: Mark
+    label: tuple[Text, ...]
+    subtitle: Text
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    path: str
+    status: str
+
+
+def draw(nodes: Sequence[Node], marks: Mapping[str, Mark], *, title: str) -> SafeString:
+    """An `<svg>` element to put into a page; every node of the graph must have a mark."""
+    layout_ = layout(nodes)
+    return render_to_string(
+        "graph.svg",
+        {
+            "title": title,
+            "summary": f"{len(nodes)} steps, from top to bottom in the order in which they run.",
+            "width": layout_.width,
+            "height": layout_.height,
+            "shapes": [_shape(box, marks[box.node.id]) for box in layout_.boxes],
+            "lines": [_line(edge, marks[edge.source].status) for edge in layout_.edges],
+        },
+    )
+
+
+def _shape(box: Box, mark: Mark) -> Shape:
+    lines = wrap(box.node.label, LABEL_CHARACTERS, max_lines=LABEL_LINES, placeholder="…")
+    top = 22 + (LABEL_LINES - len(lines)) * LINE_HEIGHT // 2
+    status = mark.status.replace("_", " ")
+    return Shape(
+        box,
+        mark,
+        label=tuple(Text(top + index * LINE_HEIGHT, line) for index, line in enumerate(lines)),
+        subtitle=Text(top + len(lines) * LINE_HEIGHT + 1, _short(status or box.node.kind)),
+        description=", ".join(part for part in (box.node.label, box.node.kind, status) if part),
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SUBTITLE_CHARACTERS else text[: SUBTITLE_CHARACTERS - 1] + "…"
+
+
+def _line(edge: Edge, status: str) -> Line:
+    """A curve between two rows, a straight line beside the boxes of a row that it passes."""
+    x, y = edge.points[0]
+    parts = [f"M{x} {y}"]
+    for (x1, y1), (x2, y2) in pairwise(edge.points):
+        middle = (y1 + y2) // 2
+        parts.append(f"V{y2}" if x1 == x2 else f"C{x1} {middle} {x2} {middle} {x2} {y2}")
+    return Line(" ".join(parts), status)

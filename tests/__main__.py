@@ -1,0 +1,29 @@
+"""All tests: on SQLite, then what touches tables once more on PostgreSQL, where a server answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.servers import POSTGRESQL, answers
+
+ON_POSTGRESQL = ["tests/operations", "tests/executor", "tests/audit", "tests/api"]
+
+
+def main() -> int:
+    failed = _pytest("SQLite", ["tests", "-n", "2", "--dist", "loadgroup"], {})
+    if not answers("postgresql"):
+        print("skipped: tests/operations, executor, audit and api on PostgreSQL, since no server answers")
+        return failed or bool(os.environ.get("CI"))
+    return _pytest("PostgreSQL", [*ON_POSTGRESQL, "-n", "2"], {"SOAR_DATABASE_URL": POSTGRESQL}) or failed
+
+
+def _pytest(name: str, arguments: list[str], environment: dict[str, str]) -> int:
+    print(f"\n--- tests on {name} ---", flush=True)
+    command = [sys.executable, "-m", "pytest", "-q", *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
