@@ -8,7 +8,6 @@ Needs root, iproute2 and a kernel with namespaces; names are unique, so any numb
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -93,7 +92,7 @@ class Network:
             return _said_yes(process) and Connection(process).is_alive()
 
     def open_connection(self, *, ipv6: bool = False) -> Connection:
-        """A connection that lives as long as the network. Raises ConnectionError where it cannot be opened."""
+        """A connection that lives as long as the network. Raises ConnectionError when it cannot be opened."""
         process = self._client(self.stack, ipv6=ipv6)
         if not _said_yes(process):
             raise ConnectionError("the attacker does not reach the victim")
@@ -104,29 +103,18 @@ class Network:
         return _start(stack, self.attacker, ECHO_CLIENT, target)
 
 
-def is_possible() -> bool:
-    """Whether namespaces can be made here."""
-    if shutil.which("ip") is None or shutil.which("nft", path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
-        return False
-    name = f"cs-{uuid4().hex[:8]}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False)
-    if made.returncode == 0:
-        _run(["ip", "netns", "del", name])
-    return made.returncode == 0
-
-
 @contextmanager
 def network() -> Iterator[Network]:
     """A network with an answering victim; everything is gone afterwards."""
     unique = uuid4().hex[:8]
     with ExitStack() as stack:
-        names = [f"cs-{unique}-{part}" for part in ("attacker", "router", "victim")]
-        for name in names:
+        attacker, router, victim = (f"cs-{unique}-{part}" for part in ("attacker", "router", "victim"))
+        for name in (attacker, router, victim):
             _run(["ip", "netns", "add", name])
             stack.callback(_run, ["ip", "netns", "del", name])
             _ip(name, "link set lo up")
             _sysctl(name, "net.ipv6.conf.default.accept_dad=0")  # a link-local address is ready at once
-        built = Network(*names, stack=stack)
+        built = Network(attacker, router, victim, stack)
         _wire(built.router, "left", built.attacker, built.attacker_address, built.attacker_address_ipv6)
         _wire(built.router, "right", built.victim, built.victim_address, built.victim_address_ipv6)
         for option in ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"):

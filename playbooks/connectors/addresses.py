@@ -17,6 +17,7 @@ COMPATIBLE = IPv6Network("::/96")  # RFC 4291, section 2.5.5.1, deprecated and s
 INTERNAL: tuple[Network, ...] = (
     IPv4Network("100.64.0.0/10"),  # carrier-grade NAT, RFC 6598
     IPv4Network("168.63.129.16/32"),  # the host agent of Azure
+    IPv4Network("192.0.0.0/24"),  # protocol assignments, RFC 6890
     IPv4Network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
     IPv6Network("64:ff9b:1::/48"),  # NAT64 of the local network, RFC 8215
     IPv6Network("fec0::/10"),  # site-local, RFC 3879

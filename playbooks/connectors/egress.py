@@ -178,8 +178,8 @@ def _sentences(host: str) -> Iterator[None]:
 
 def _reason(error: BaseException | None) -> str:
     """The kind of the innermost error, such as ConnectionRefusedError: never its text."""
-    while error is not None and error.__cause__ is not None:
-        error = error.__cause__
+    while error is not None and error.__context__ is not None:  # httpcore clears the cause, not the context
+        error = error.__context__
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     return type(error).__name__

@@ -78,7 +78,7 @@ def _handler(far_side: FarSide) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(far_side.body)
 
-        do_GET = do_PUT = do_POST = do_DELETE = answer
+        do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 — the names that the base class looks for
 
         def log_message(self, *_: Any) -> None:
             """Silent."""
@@ -99,8 +99,6 @@ def far_side() -> Iterator[FarSide]:
 
 @pytest.fixture
 def network() -> Iterator[netns.Network]:
-    if not netns.is_possible():
-        pytest.skip("network namespaces cannot be made here: needs root, iproute2 and nftables")
     with netns.network() as built:
         yield built
 

@@ -32,7 +32,8 @@ FIELDS = (
 
 def send(context: Context, *, to: Sequence[str], subject: str, text: str) -> Outcome:
     message = _message(context, to, subject, text)
-    with _signed_in(context) as client:
+    with _connected(context) as client:
+        _sign_in(client, context)
         refused = _delivered(client, message)
     if refused:
         rest = " The others have it." if len(refused) < len(to) else ""
@@ -61,20 +62,26 @@ def _message(context: Context, to: Sequence[str], subject: str, text: str) -> Em
     return message
 
 
-def _signed_in(context: Context) -> smtplib.SMTP:
-    """A session ready to send. Until here nothing was sent, so every error says so."""
+def _connected(context: Context) -> smtplib.SMTP:
     mode = context.text("tls")
     if mode not in MODES:
         raise RefusedError(
-            f"The encryption of the connection has to be one of {', '.join(MODES)}. Correct the connection."
+            f"The connection's encryption is none of {', '.join(MODES)}. Correct the connection."
         )
     if mode == "none" and "password" in context.secrets:
         raise RefusedError(
             "A password is never sent without encryption. Choose starttls or tls in the connection."
         )
     try:
-        client = _Client(context, implicit_tls=mode == "tls")
-        if mode == "starttls":
+        return _Client(context, implicit_tls=mode == "tls")
+    except (OSError, smtplib.SMTPException) as error:
+        raise UnreachableError(f"The mail server gave no session ({type(error).__name__}).") from error
+
+
+def _sign_in(client: smtplib.SMTP, context: Context) -> None:
+    """Nothing of the mail is sent before this has worked."""
+    try:
+        if context.text("tls") == "starttls":
             client.starttls(context=tls())
         if "password" in context.secrets:
             client.login(
@@ -86,7 +93,6 @@ def _signed_in(context: Context) -> smtplib.SMTP:
         ) from error
     except (OSError, smtplib.SMTPException) as error:
         raise UnreachableError(f"The mail server gave no session ({type(error).__name__}).") from error
-    return client
 
 
 def _delivered(client: smtplib.SMTP, message: EmailMessage) -> frozenset[str]:

@@ -6,6 +6,7 @@ address names a host, the host is held to the egress rules first, and redirects 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 
 from apprise import Apprise, AppriseAsset, NotifyBase
@@ -19,6 +20,10 @@ from playbooks.domain.outcomes import Failed, Outcome, Succeeded
 LOCAL = frozenset(
     {"dbus", "gnome", "glib", "kde", "qt", "macosx", "windows", "syslog"}
 )  # the worker's own desktop
+
+# Both write whole addresses, which carry the credentials, into their debug logs.
+for _name in ("apprise", "urllib3.connectionpool"):
+    logging.getLogger(_name).disabled = True
 
 FIELDS = (
     Field("urls", "Apprise addresses", "secret", True, "One a line, such as slack://… or mailtos://….", None),

@@ -1,0 +1,135 @@
+"""Requests to an HTTP API, judged at the far side."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from playbooks.connectors import contract
+from playbooks.connectors.declaration import HIDDEN, Context
+from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
+from tests.connectors.conftest import FarSide, make_context
+
+pytestmark = pytest.mark.enable_socket
+
+
+def context_for(far_side: FarSide, *, seconds: float = 20.0, **settings: object) -> Context:
+    return make_context({"base_url": f"{far_side.url}/api/", **settings}, {"token": "t0p"}, seconds=seconds)
+
+
+def outputs(outcome: Outcome) -> dict[str, object]:
+    assert isinstance(outcome, Succeeded), outcome
+    return dict(outcome.outputs)
+
+
+def test_a_request_goes_beneath_the_base_address_with_headers_token_and_body(far_side: FarSide) -> None:
+    far_side.body = b'{"id": 7, "token": "t0p"}'
+    context = context_for(far_side, headers=["X-Tenant: blue"])
+    inputs = {"path": "/rules/7", "query": {"force": "yes"}, "json": {"state": "active"}}
+    assert outputs(contract.perform("http.put", context, inputs)) == {
+        "status": 200,
+        "body": {"id": 7, "token": HIDDEN},
+        "truncated": False,
+        "changed": True,
+    }
+    (request,) = far_side.requests
+    assert (request.method, request.path) == ("PUT", "/api/rules/7?force=yes")
+    assert request.headers["Authorization"] == "Bearer t0p"
+    assert request.headers["X-Tenant"] == "blue"
+    assert json.loads(request.body) == {"state": "active"}
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "/../admin", "/a/%2e%2e/b", "/a?b", "/a#b", "/\\evil", "rules", "/a\nb"]
+)
+def test_a_path_cannot_leave_the_base_address(far_side: FarSide, path: str) -> None:
+    outcome = contract.perform("http.get", context_for(far_side), {"path": path})
+    if isinstance(outcome, Succeeded):
+        assert far_side.requests[0].path.startswith("/api//")
+    else:
+        assert isinstance(outcome, Failed)
+        assert outcome.permanent
+        assert far_side.requests == []
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "changed"),
+    [
+        ("http.put", 409, False),
+        ("http.post", 409, False),
+        ("http.post", 201, True),
+        ("http.delete", 404, False),
+    ],
+)
+def test_already_so_is_an_answer(far_side: FarSide, action: str, status: int, changed: bool) -> None:
+    far_side.status = status
+    answer = outputs(contract.perform(action, context_for(far_side), {"path": "/rules/7"}))
+    assert (answer["status"], answer["changed"]) == (status, changed)
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "kind", "permanent"),
+    [
+        ("http.get", 404, Failed, True),
+        ("http.get", 500, Failed, False),
+        ("http.get", 429, Failed, False),
+        ("http.get", 302, Failed, True),
+        ("http.get", 502, Failed, False),
+        ("http.post", 400, Failed, True),
+        ("http.post", 504, Lost, None),
+    ],
+)
+def test_a_failure_says_whether_a_retry_can_help(
+    far_side: FarSide, action: str, status: int, kind: type, permanent: bool | None
+) -> None:
+    far_side.status, far_side.body = status, b"<html>\n<h1>No  such\x00thing t0p</h1>"
+    outcome = contract.perform(action, context_for(far_side), {"path": "/rules/7"})
+    assert isinstance(outcome, kind)
+    assert isinstance(outcome, Failed | Lost)
+    assert str(status) in outcome.sentence
+    assert "t0p" not in outcome.sentence
+    if isinstance(outcome, Failed):
+        assert outcome.permanent is permanent
+
+
+def test_a_far_side_that_asks_to_wait_is_quoted(far_side: FarSide) -> None:
+    far_side.status, far_side.headers = 429, {"retry-after": "30"}
+    outcome = contract.perform("http.get", context_for(far_side), {"path": "/rules"})
+    assert isinstance(outcome, Failed)
+    assert "asks to wait 30 seconds" in outcome.sentence
+    assert not outcome.permanent
+
+
+def test_an_answer_that_does_not_come_is_lost_for_a_change_and_failed_for_a_read(far_side: FarSide) -> None:
+    far_side.hang = True
+    change = contract.perform("http.post", context_for(far_side, seconds=0.3), {"path": "/rules", "json": {}})
+    read = contract.perform("http.get", context_for(far_side, seconds=0.3), {"path": "/rules"})
+    assert isinstance(change, Lost)
+    assert isinstance(read, Failed)
+    assert not read.permanent
+
+
+def test_a_body_that_is_no_json_is_text_within_bounds(far_side: FarSide) -> None:
+    far_side.body = b"\x00" * 600_000
+    answer = outputs(contract.perform("http.post", context_for(far_side), {"path": "/x"}))
+    assert answer["truncated"] is True
+    assert len(str(answer["body"])) == 64 * 1024
+
+
+@pytest.mark.parametrize("line", ["no colon", "Host: evil", "authorization: mine", "X: a\rb"])
+def test_a_header_that_is_malformed_or_not_ours_is_refused(far_side: FarSide, line: str) -> None:
+    outcome = contract.perform("http.get", context_for(far_side, headers=[line]), {"path": "/"})
+    assert isinstance(outcome, Failed)
+    assert far_side.requests == []
+
+
+def test_the_preview_shows_the_request_without_the_token(far_side: FarSide) -> None:
+    shown = contract.preview("http.post", context_for(far_side), {"path": "/rules", "json": {"a": 1}})
+    assert shown == {
+        "method": "POST",
+        "url": f"{far_side.url}/api/rules",
+        "headers": {"Authorization": f"Bearer {HIDDEN}"},
+        "query": {},
+        "json": {"a": 1},
+    }
