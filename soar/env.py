@@ -64,7 +64,9 @@ def secret_file(path: Path) -> str:
 def _finished_secret(path: Path) -> str:
     secret = path.read_text(encoding="ascii").strip()
     if len(secret) < 64:
-        raise ImproperlyConfigured(f"{path} is empty or cut short: another start is writing it, or delete it.")
+        raise ImproperlyConfigured(
+            f"{path} is empty or cut short: another start is writing it, or delete it."
+        )
     return secret
 
 
@@ -77,7 +79,9 @@ def database(name: str, *, home: Path) -> dict[str, Any]:
     if parts.scheme == "sqlite":
         return sqlite(Path(unquote(parts.path)))
     if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured(f"{name} must start with postgresql:// or sqlite://, not {parts.scheme!r}.")
+        raise ImproperlyConfigured(
+            f"{name} must start with postgresql:// or sqlite://, not {parts.scheme!r}."
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

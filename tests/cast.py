@@ -86,7 +86,12 @@ def make_cast(password: str = "only-for-tests") -> Cast:
     return Cast(
         **{
             name: people.create(
-                name, actor=SYSTEM, name=name.capitalize(), password=password, roles=roles, is_superuser=name == "admin"
+                name,
+                actor=SYSTEM,
+                name=name.capitalize(),
+                password=password,
+                roles=roles,
+                is_superuser=name == "admin",
             )
             for name, roles in ROLES.items()
         }

@@ -11,7 +11,14 @@ from pytest_socket import disable_socket, enable_socket
 from tests.cast import Cast, make_cast
 from tests.servers import missing
 
-SOCKETS = {"needs_postgresql", "needs_redis", "needs_rabbitmq", "needs_chromium", "needs_netns", "enable_socket"}
+SOCKETS = {
+    "needs_postgresql",
+    "needs_redis",
+    "needs_rabbitmq",
+    "needs_chromium",
+    "needs_netns",
+    "enable_socket",
+}
 _skipped: list[str] = []
 
 

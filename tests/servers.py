@@ -12,7 +12,9 @@ POSTGRESQL = os.environ.get("SOAR_TEST_POSTGRESQL", "postgresql://postgres@127.0
 REDIS = os.environ.get("SOAR_TEST_REDIS", "redis://127.0.0.1:6379/9")
 RABBITMQ = os.environ.get("SOAR_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672//")
 CHROMIUM = os.environ.get("SOAR_TEST_CHROMIUM", "/usr/bin/chromium")
-CORPORA = Path(os.environ.get("SOAR_TEST_CORPORA", Path(__file__).resolve().parents[2] / "shared" / "corpora"))
+CORPORA = Path(
+    os.environ.get("SOAR_TEST_CORPORA", Path(__file__).resolve().parents[2] / "shared" / "corpora")
+)
 
 _URLS = {"postgresql": POSTGRESQL, "redis": REDIS, "rabbitmq": RABBITMQ}
 

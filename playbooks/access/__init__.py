@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from django.contrib.auth.models import Permission
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from guardian.shortcuts import get_objects_for_user
 
 from playbooks.models import Principal
@@ -22,7 +22,7 @@ def permissions_of(principal: Principal) -> frozenset[str]:
     if not principal.is_active:
         return frozenset()
     held = Permission.objects.filter(
-        Q(group__memberships__principal=principal.pk) | Q(principal=principal.pk), content_type__app_label="playbooks"
+        group__memberships__principal=principal.pk, content_type__app_label="playbooks"
     )
     return frozenset(held.values_list("codename", flat=True))
 
@@ -31,7 +31,9 @@ def may(principal: Principal, permission: str, on: Model | None = None) -> bool:
     """Whether a role of the principal, or a grant on the object `on`, gives the permission."""
     if permission in permissions_of(principal):
         return True
-    return on is not None and visible(principal, permission, type(on)._default_manager.filter(pk=on.pk)).exists()
+    return (
+        on is not None and visible(principal, permission, type(on)._default_manager.filter(pk=on.pk)).exists()
+    )
 
 
 def visible(principal: Principal, permission: str, rows: QuerySet[Row]) -> QuerySet[Row]:

@@ -49,7 +49,11 @@ def defects(connection: BaseDatabaseWrapper) -> list[Trigger]:
     """The triggers that are missing, disabled, or say something else than they should."""
     present = _present_on_postgresql if connection.vendor == "postgresql" else _present_on_sqlite
     found = present(connection)
-    return [each for each in expected(connection.vendor).values() if found.get(each.name) != (each.sql, each.function)]
+    return [
+        each
+        for each in expected(connection.vendor).values()
+        if found.get(each.name) != (each.sql, each.function)
+    ]
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
@@ -138,7 +142,9 @@ def _on_postgresql(
 def _sqlite() -> Iterator[Trigger]:
     for table, keys in APPEND_ONLY.items():
         for event in ("UPDATE", "DELETE"):
-            yield _on_sqlite(table, event.lower(), f"BEFORE {event}", f"{table} is append-only: {event} is refused.")
+            yield _on_sqlite(
+                table, event.lower(), f"BEFORE {event}", f"{table} is append-only: {event} is refused."
+            )
         same = " OR ".join(f"({_same(key)})" for key in keys)
         yield _on_sqlite(
             table,
@@ -155,7 +161,9 @@ def _sqlite() -> Iterator[Trigger]:
         when="coalesce(abs(julianday('now') - julianday(NEW.occurred_at)) * 86400 > 60, 1)",
     )
     queue = f"INSERT INTO {PENDING} (entry_id) VALUES (NEW.id);"
-    yield Trigger(ENTRY, f"{ENTRY}_queue", f"CREATE TRIGGER {ENTRY}_queue AFTER INSERT ON {ENTRY} BEGIN {queue} END")
+    yield Trigger(
+        ENTRY, f"{ENTRY}_queue", f"CREATE TRIGGER {ENTRY}_queue AFTER INSERT ON {ENTRY} BEGIN {queue} END"
+    )
     yield _on_sqlite(STREAM, "kept", "BEFORE DELETE", f"{STREAM} only grows: DELETE is refused.")
     yield _on_sqlite(
         STREAM,

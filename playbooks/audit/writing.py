@@ -164,7 +164,9 @@ def _encode(row: AuditEntry, facts: Mapping[str, Any]) -> bytes:
 
 def _shorten(facts: dict[str, Any], verb: str) -> None:
     """Puts a digest in the place of the largest fact: of a text its UTF-8, of anything else its canonical JSON."""
-    encoded = {name: value.encode() if isinstance(value, str) else canonical(value) for name, value in facts.items()}
+    encoded = {
+        name: value.encode() if isinstance(value, str) else canonical(value) for name, value in facts.items()
+    }
     largest = max(encoded, key=lambda name: len(encoded[name]), default="")
     if not largest or len(encoded[largest]) < 200:
         raise EntryError(f"The entry {verb} has more facts than the {MAX_BODY} bytes of an entry hold.")

@@ -96,9 +96,7 @@ class Facts:
 
 def denials(facts: Facts) -> tuple[Denial, ...]:
     """Every rule that forbids this decision, in the order of the design; empty when it is allowed."""
-    return tuple(
-        Denial(rule.__name__, sentence) for rule in RULES if (sentence := rule(facts)) is not None
-    )
+    return tuple(Denial(rule.__name__, sentence) for rule in RULES if (sentence := rule(facts)) is not None)
 
 
 def token_not_person(facts: Facts) -> str | None:
@@ -158,7 +156,9 @@ def closed(facts: Facts) -> str | None:
 def stale_digest(facts: Facts) -> str | None:
     if facts.shown_digest == facts.current_digest:
         return None
-    return "What would run has changed since it was shown to you. Read it again and decide on what it says now."
+    return (
+        "What would run has changed since it was shown to you. Read it again and decide on what it says now."
+    )
 
 
 def seated(facts: Facts, *, with_decider: bool) -> dict[int, str]:

@@ -45,7 +45,11 @@ def point(encoded: bytes) -> Point | None:
 
 def _x_of(y: int, sign: int) -> int | None:
     numerator, denominator = (y * y - 1) % PRIME, (CURVE * y * y + 1) % PRIME
-    x = numerator * pow(denominator, 3, PRIME) * pow(numerator * pow(denominator, 7, PRIME), (PRIME - 5) // 8, PRIME)
+    x = (
+        numerator
+        * pow(denominator, 3, PRIME)
+        * pow(numerator * pow(denominator, 7, PRIME), (PRIME - 5) // 8, PRIME)
+    )
     if (denominator * x * x - numerator) % PRIME:
         x *= ROOT_OF_MINUS_ONE
     x %= PRIME

@@ -109,7 +109,9 @@ def _compiled(source: str) -> tuple[Any, References]:
     try:
         size = len(source.encode())
     except UnicodeEncodeError:
-        raise ExpressionError("An expression holds half of a surrogate pair, which is no character.") from None
+        raise ExpressionError(
+            "An expression holds half of a surrogate pair, which is no character."
+        ) from None
     if size > MAX_SOURCE:
         raise ExpressionError(f"An expression has {size} bytes; at most {MAX_SOURCE} are evaluated.")
     try:
@@ -207,7 +209,9 @@ class _Context:
             return [self._plain(each, depth + 1) for each in value]
         if isinstance(value, datetime):
             return value.isoformat()
-        raise ExpressionError(f"{_short(self._source)} refers to a {type(value).__name__}, which is no JSON value.")
+        raise ExpressionError(
+            f"{_short(self._source)} refers to a {type(value).__name__}, which is no JSON value."
+        )
 
     def _take(self, size: int, depth: int) -> None:
         self._left -= size
@@ -216,7 +220,9 @@ class _Context:
                 f"{_short(self._source)} refers to more than {self._limit // 1024} KiB of values; take less of them."
             )
         if depth > MAX_DEPTH:
-            raise ExpressionError(f"{_short(self._source)} refers to values nested deeper than {MAX_DEPTH} levels.")
+            raise ExpressionError(
+                f"{_short(self._source)} refers to values nested deeper than {MAX_DEPTH} levels."
+            )
 
 
 class _Result:
@@ -268,7 +274,9 @@ class _Result:
         if self._left < 0:
             raise ExpressionError(f"{_short(self._source)} gives more than {MAX_RESULT // 1024} KiB.")
         if depth > MAX_DEPTH:
-            raise ExpressionError(f"{_short(self._source)} gives values nested deeper than {MAX_DEPTH} levels.")
+            raise ExpressionError(
+                f"{_short(self._source)} gives values nested deeper than {MAX_DEPTH} levels."
+            )
 
 
 def _sentence(source: str, message: str, scope: Mapping[str, object] | None, paths: frozenset[Path]) -> str:
@@ -293,7 +301,10 @@ _SENTENCES = (
     (r"divide by zero|modulus by zero", "divides by zero."),
     (r"Iteration budget exceeded", "takes more than 10,000 iterations."),
     (r"jump_condition", "needs a condition that is true or false before the question mark."),
-    (r"[Nn]o matching overloads? (?:found : |for )(.*?)(?: \[|\n|$)", "uses values of types that do not fit: {0}."),
+    (
+        r"[Nn]o matching overloads? (?:found : |for )(.*?)(?: \[|\n|$)",
+        "uses values of types that do not fit: {0}.",
+    ),
     (r"Index error: index=(-?\d+)", "takes item {0} of a list that is shorter."),
     (r"integer overflow", "gives a whole number beyond 64 bits."),
 )

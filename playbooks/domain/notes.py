@@ -67,7 +67,9 @@ def parse_verifier_key(text: str) -> VerifierKey:
         raise NoteError(f"The verifier key {name} is no Ed25519 key.")
     key = VerifierKey(name, decoded[1:])
     if key.id.hex() != identifier:
-        raise NoteError(f"The verifier key {name} does not fit its own id {identifier[:20]}: it was mistyped.")
+        raise NoteError(
+            f"The verifier key {name} does not fit its own id {identifier[:20]}: it was mistyped."
+        )
     return key
 
 
@@ -87,7 +89,9 @@ def open_note(note: bytes, key: VerifierKey) -> str:
         if match["name"] != key.name or signature[:4] != key.id:
             continue
         if not key.accepts(text.encode(), signature[4:]):
-            raise NoteError(f"The signature of {key.name} is not valid: the note was changed, or another key made it.")
+            raise NoteError(
+                f"The signature of {key.name} is not valid: the note was changed, or another key made it."
+            )
         return text
     raise NoteError(f"The note bears no signature of {key}.")
 

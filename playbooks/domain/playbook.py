@@ -123,10 +123,21 @@ class Undo(_Part):
     with_: Annotated[Mapping[str, Any], Field(alias="with")] = {}
     using: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_reason(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise PydanticCustomError(
+                "undo", 'an undo is a mapping; no way back needs its reason: {none: "…"}'
+            )
+        return value
+
     @model_validator(mode="after")
     def _is_one_way(self) -> Undo:
         if (self.do is None) == (self.none is None):
-            raise PydanticCustomError("undo", "an undo is either 'do' with an action, or 'none' with the reason")
+            raise PydanticCustomError(
+                "undo", "an undo is either 'do' with an action, or 'none' with the reason"
+            )
         if self.none is not None and (self.with_ or self.using):
             raise PydanticCustomError("undo", "'with' and 'using' belong to an undo that has 'do'")
         return self

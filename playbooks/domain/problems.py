@@ -16,7 +16,16 @@ class Problem:
     message: str
 
 
-class Unreadable(ValueError):
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem of a document that could be read: at the value under `path`, or at its key."""
+
+    path: tuple[str | int, ...]
+    message: str
+    at_key: bool = False
+
+
+class Unreadable(ValueError):  # noqa: N818 — it says what the text is, as Denial and Lost do
     """The text is no document at all, or one of a form that is refused; `problems` are sorted."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -187,7 +187,9 @@ class _Composer:
         digits = text.lstrip("+-0") if text[:2] not in {"0o", "0x"} else text
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         if len(digits) > 20 or abs(value := int(text, base)) > GREATEST:
-            return self._refuse(event, "this number is too large to be exact; put it in quotes to keep it as text")
+            return self._refuse(
+                event, "this number is too large to be exact; put it in quotes to keep it as text"
+            )
         return value
 
     def _float(self, event: yaml.Event, text: str) -> object:

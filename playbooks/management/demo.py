@@ -124,7 +124,10 @@ def _alerts(posted: list[dict[str, Any]]) -> None:
     now = timezone.now()
     for each in posted:
         source = people.create_source(each["source"], kind=each["kind"], actor=SYSTEM)
-        event = {**each["event"], each["time_field"]: (now - timedelta(minutes=each["minutes_ago"])).isoformat()}
+        event = {
+            **each["event"],
+            each["time_field"]: (now - timedelta(minutes=each["minutes_ago"])).isoformat(),
+        }
         alert = suricata(event, now) if each["kind"] == "suricata" else normal(event, now)
         if not isinstance(alert, NormalAlert):
             raise TypeError(f"The demo's alert is not accepted: {alert}")
@@ -140,7 +143,9 @@ def _stories() -> None:
     _approve(finished, "tier2", "netowner")
     _approve(rolled_back, "tier2", "netowner")
     _roll_back(rolled_back)
-    _decide(denied, "netowner", Verdict.DENY, "This is our own vulnerability scanner; see the change calendar.")
+    _decide(
+        denied, "netowner", Verdict.DENY, "This is our own vulnerability scanner; see the change calendar."
+    )
     _decide(half, "tier2", Verdict.APPROVE, "Seen on three sensors.")
     own = runs.start("block-attacker", caller=caller("analyst"), inputs={"address": "198.51.100.77"})
     real = runs.start("block-at-gateway", caller=caller("analyst"), inputs={"address": "203.0.113.50"})

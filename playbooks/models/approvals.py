@@ -47,7 +47,11 @@ class ApprovalRequest(models.Model):
             models.UniqueConstraint(
                 fields=["step"],
                 condition=models.Q(
-                    status__in=[RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value]
+                    status__in=[
+                        RequestStatus.OPEN.value,
+                        RequestStatus.GRANTED.value,
+                        RequestStatus.CONSUMED.value,
+                    ]
                 ),
                 name="a_gate_has_one_request_in_force",
             ),
@@ -56,7 +60,9 @@ class ApprovalRequest(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at"], condition=models.Q(status=RequestStatus.OPEN.value), name="requests_that_fall_due"
+                fields=["due_at"],
+                condition=models.Q(status=RequestStatus.OPEN.value),
+                name="requests_that_fall_due",
             )
         ]
 
@@ -76,7 +82,9 @@ class Seat(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["request", "position"], name="a_seat_has_its_own_place"),
-            models.UniqueConstraint(fields=["request", "filled_by"], name="a_person_fills_one_seat_of_a_request"),
+            models.UniqueConstraint(
+                fields=["request", "filled_by"], name="a_person_fills_one_seat_of_a_request"
+            ),
         ]
         indexes = [models.Index(fields=["role"], name="seats_by_role")]
 

@@ -51,7 +51,9 @@ class AuditEntry(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["stream", "stream_seq"], name="an_entry_has_its_own_place_in_its_stream"),
+            models.UniqueConstraint(
+                fields=["stream", "stream_seq"], name="an_entry_has_its_own_place_in_its_stream"
+            ),
             models.CheckConstraint(
                 condition=models.Q(stream_seq__gte=1), name="the_entries_of_a_stream_count_from_one"
             ),
@@ -61,7 +63,9 @@ class AuditEntry(models.Model):
             models.Index(fields=["verb", "id"], name="entries_by_verb"),
             models.Index(fields=["actor_id", "id"], name="entries_by_actor"),
             models.Index(fields=["subject_id", "id"], name="entries_by_subject"),
-            models.Index(fields=["outcome", "id"], condition=~models.Q(outcome="done"), name="entries_by_outcome"),
+            models.Index(
+                fields=["outcome", "id"], condition=~models.Q(outcome="done"), name="entries_by_outcome"
+            ),
         ]
 
     def __str__(self) -> str:

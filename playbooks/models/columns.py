@@ -16,8 +16,12 @@ def identifier() -> models.UUIDField[Any, Any]:
 
 def status(statuses: type[StrEnum], first: StrEnum) -> models.CharField[Any, Any]:
     """A status column; `is_one_of` belongs beside it in the table's constraints."""
-    return models.CharField(max_length=20, default=first.value, choices=[(each.value, each.value) for each in statuses])
+    return models.CharField(
+        max_length=20, default=first.value, choices=[(each.value, each.value) for each in statuses]
+    )
 
 
 def is_one_of(column: str, values: type[StrEnum], *, name: str) -> models.CheckConstraint:
-    return models.CheckConstraint(condition=models.Q(**{f"{column}__in": [each.value for each in values]}), name=name)
+    return models.CheckConstraint(
+        condition=models.Q(**{f"{column}__in": [each.value for each in values]}), name=name
+    )

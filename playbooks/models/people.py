@@ -39,7 +39,10 @@ class Principal(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         default_permissions = ()
-        permissions = [("see_people", "See people and roles"), ("manage_people", "Manage people, roles and tokens")]
+        permissions = [
+            ("see_people", "See people and roles"),
+            ("manage_people", "Manage people, roles and tokens"),
+        ]
         constraints = [is_one_of("kind", PrincipalKind, name="a_principal_is_a_person_or_a_service")]
 
     def __str__(self) -> str:

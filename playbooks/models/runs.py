@@ -97,10 +97,14 @@ class Step(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["changed_at"], condition=models.Q(status=StepStatus.READY.value), name="steps_that_are_ready"
+                fields=["changed_at"],
+                condition=models.Q(status=StepStatus.READY.value),
+                name="steps_that_are_ready",
             ),
             models.Index(
-                fields=["due_at"], condition=models.Q(status=StepStatus.WAITING.value), name="steps_that_fall_due"
+                fields=["due_at"],
+                condition=models.Q(status=StepStatus.WAITING.value),
+                name="steps_that_fall_due",
             ),
         ]
 

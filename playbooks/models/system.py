@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.db import models
 
 
-
 class Heartbeat(models.Model):
     """When a part of the system (worker, sweep, sequencer) last said that it is alive."""
 
@@ -36,5 +35,3 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-

@@ -49,7 +49,9 @@ def resolve(run: Run, step: DocumentStep, scope: Mapping[str, object]) -> Call:
     connection = connection_named(connection_name(step))
     action = actions()[step.do]
     if connection.connector != action.connector:
-        raise ExpressionError(f"The connection {connection.name} is of {connection.connector}, not {action.connector}.")
+        raise ExpressionError(
+            f"The connection {connection.name} is of {connection.connector}, not {action.connector}."
+        )
     parameters = render(step.with_, scope)
     return Call(
         action=action,

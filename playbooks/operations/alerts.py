@@ -115,7 +115,9 @@ def _accepted(alert: Alert, raw: bytes, actor: Actor, now: datetime) -> list[Ent
         "severity": alert.severity,
         "raw_sha256": hashlib.sha256(raw).hexdigest(),
     }
-    attached = _entry(alert, Verb.ALERT_ATTACHED, actor, now, {"alert": str(alert.pk)}, case_stream(alert.case_id))
+    attached = _entry(
+        alert, Verb.ALERT_ATTACHED, actor, now, {"alert": str(alert.pk)}, case_stream(alert.case_id)
+    )
     return [_entry(alert, Verb.ALERT_ACCEPTED, actor, now, facts), attached]
 
 
@@ -127,7 +129,9 @@ def _trigger(alert: Alert, actor: Actor, now: datetime) -> list[Run]:
         if not definition_of(version.pk).playbook.triggers:
             continue
         run, reason = _consider(version, alert, actor, now)
-        considered.append({"playbook": version.playbook.slug, "run": str(run.pk) if run else None, "reason": reason})
+        considered.append(
+            {"playbook": version.playbook.slug, "run": str(run.pk) if run else None, "reason": reason}
+        )
         if run:
             runs.append(run)
     if considered:
@@ -138,7 +142,9 @@ def _trigger(alert: Alert, actor: Actor, now: datetime) -> list[Run]:
 def _consider(version: PlaybookVersion, alert: Alert, actor: Actor, now: datetime) -> tuple[Run | None, str]:
     triggers = definition_of(version.pk).playbook.triggers
     try:
-        fired = next((t.alert for t in triggers if evaluate(t.alert, {"alert": alert_scope(alert)}) is True), None)
+        fired = next(
+            (t.alert for t in triggers if evaluate(t.alert, {"alert": alert_scope(alert)}) is True), None
+        )
     except ExpressionError as error:
         return None, f"The trigger could not be evaluated: {error}"
     if fired is None:
@@ -160,7 +166,12 @@ def _consider(version: PlaybookVersion, alert: Alert, actor: Actor, now: datetim
 
 
 def _entry(
-    alert: Alert, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object], stream: Stream | None = None
+    alert: Alert,
+    verb: Verb,
+    actor: Actor,
+    now: datetime,
+    facts: dict[str, object],
+    stream: Stream | None = None,
 ) -> Entry:
     return Entry(
         stream=stream or Stream("alert", str(alert.pk)),

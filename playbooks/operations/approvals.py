@@ -59,7 +59,9 @@ def decide(
 
 def may_decide(request: ApprovalRequest, person: Principal) -> tuple[Denial, ...]:
     """What forbids `person` to approve the request as it is shown now; empty when nothing does."""
-    facts = gather_facts(request, Caller(person), Verdict.APPROVE, request.digest, current_digest=request.digest)
+    facts = gather_facts(
+        request, Caller(person), Verdict.APPROVE, request.digest, current_digest=request.digest
+    )
     return denials(facts)
 
 

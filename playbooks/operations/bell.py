@@ -47,7 +47,9 @@ def socket_path() -> str:
     path = str(settings.SOAR_HOME / "bell.sock")
     if len(path.encode()) < 100:
         return path
-    return str(Path(tempfile.gettempdir()) / f"countersign-{hashlib.sha256(path.encode()).hexdigest()[:16]}.sock")
+    return str(
+        Path(tempfile.gettempdir()) / f"countersign-{hashlib.sha256(path.encode()).hexdigest()[:16]}.sock"
+    )
 
 
 def _send_locally(task: str, arguments: tuple[str, ...]) -> None:

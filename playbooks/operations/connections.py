@@ -53,9 +53,13 @@ def configure(
 def _require_fitting(connector: str, settings: Mapping[str, object], secrets: Mapping[str, str]) -> None:
     known = CONNECTORS.get(connector)
     if known is None:
-        raise Invalid([("/connector", f"There is no connector {connector}. Known: {', '.join(sorted(CONNECTORS))}.")])
+        raise Invalid(
+            [("/connector", f"There is no connector {connector}. Known: {', '.join(sorted(CONNECTORS))}.")]
+        )
     secret = {field.name for field in known.fields if field.kind == "secret"}
-    errors = [(f"/secrets/{name}", f"{known.label} has no secret {name}.") for name in secrets if name not in secret]
+    errors = [
+        (f"/secrets/{name}", f"{known.label} has no secret {name}.") for name in secrets if name not in secret
+    ]
     errors += [("/settings", sentence) for sentence in problems(known, settings, secrets)]
     if errors:
         raise Invalid(errors)

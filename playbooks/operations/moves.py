@@ -68,7 +68,9 @@ def move_step(step: Step, status: StepStatus, *, now: datetime, **columns: Any) 
     return move(step, status, changed_at=now, **{**waits, **columns})
 
 
-def wait(step: Step, reason: WaitReason, *, now: datetime, due_at: datetime | None, sentence: str = "") -> Step:
+def wait(
+    step: Step, reason: WaitReason, *, now: datetime, due_at: datetime | None, sentence: str = ""
+) -> Step:
     return move_step(
         step, StepStatus.WAITING, now=now, wait_reason=reason.value, due_at=due_at, sentence=sentence
     )

@@ -66,13 +66,13 @@ def deactivate(person: Principal, *, actor: Actor) -> None:
         audit.append(_entry(person, Verb.PERSON_CHANGED, actor, timezone.now(), {"active": False}))
 
 
-def issue_token(
-    person: Principal, *, actor: Actor, scopes: Sequence[str], days: int = DEFAULT_DAYS
-) -> str:
+def issue_token(person: Principal, *, actor: Actor, scopes: Sequence[str], days: int = DEFAULT_DAYS) -> str:
     """A new token of a principal. The text is returned once; only its SHA-256 is kept."""
     unknown = sorted(set(scopes) - SCOPES)
     if unknown or not scopes:
-        raise Invalid([("/scopes", f"Scopes are {', '.join(sorted(SCOPES))}; not {', '.join(unknown) or 'none'}.")])
+        raise Invalid(
+            [("/scopes", f"Scopes are {', '.join(sorted(SCOPES))}; not {', '.join(unknown) or 'none'}.")]
+        )
     return _issue(actor, scopes=scopes, days=days, principal=person)
 
 
@@ -141,9 +141,7 @@ def _issue(
     return text
 
 
-def _grant(
-    person: Principal, role: str, actor: Actor, granted_by: Principal | None, now: datetime
-) -> None:
+def _grant(person: Principal, role: str, actor: Actor, granted_by: Principal | None, now: datetime) -> None:
     group = Group.objects.filter(name=role).first()
     if group is None:
         raise Missing(f"There is no role {role}.")

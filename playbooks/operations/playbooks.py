@@ -85,7 +85,9 @@ def _draft(text: str, *, author: Principal | None, actor: Actor, slug: str, now:
     if checked.playbook is None or checked.problems:
         raise Unsound(checked.problems)
     if slug and checked.playbook.playbook != slug:
-        raise Invalid([("/playbook", f"The text is of the playbook {checked.playbook.playbook}, not of {slug}.")])
+        raise Invalid(
+            [("/playbook", f"The text is of the playbook {checked.playbook.playbook}, not of {slug}.")]
+        )
     playbook, _ = Playbook.objects.select_for_update().get_or_create(
         slug=checked.playbook.playbook, defaults={"title": checked.playbook.title, "created_at": now}
     )
@@ -103,9 +105,7 @@ def _draft(text: str, *, author: Principal | None, actor: Actor, slug: str, now:
     return version
 
 
-def _govern(
-    slug: str, number: int, status: VersionStatus, verb: Verb, caller: Caller
-) -> PlaybookVersion:
+def _govern(slug: str, number: int, status: VersionStatus, verb: Verb, caller: Caller) -> PlaybookVersion:
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
         now = timezone.now()
@@ -134,7 +134,10 @@ def _require_move(version: PlaybookVersion, status: VersionStatus) -> None:
     }[status]
     if version.status != before:
         raise Refused(
-            Denial("version_status", f"This version is {version.status}; only one that is {before} can be {status}.")
+            Denial(
+                "version_status",
+                f"This version is {version.status}; only one that is {before} can be {status}.",
+            )
         )
 
 

@@ -25,7 +25,8 @@ from playbooks.operations.rounds import moment, scope_of, states_of, steps_of_ro
 
 NOTHING = Denial("nothing_to_roll_back", "Nothing that this run changed is left to be taken back.")
 CHANGED = Denial(
-    "stale_plan", "The plan has changed since it was shown to you. Read it again and confirm what it says now."
+    "stale_plan",
+    "The plan has changed since it was shown to you. Read it again and confirm what it says now.",
 )
 NOT_ENDED = Denial("run_not_ended", "Only a run that has ended can be rolled back; cancel it first.")
 
@@ -40,7 +41,9 @@ def plan_of(run: Run) -> RollbackPlan:
     undone = set(
         run.steps.filter(round__gt=0, status=StepStatus.SUCCEEDED).values_list("undoes__key", flat=True)
     )
-    succeeded = [s for s in steps_of_round(run, 0).values() if s.status == StepStatus.SUCCEEDED and s.kind == "do"]
+    succeeded = [
+        s for s in steps_of_round(run, 0).values() if s.status == StepStatus.SUCCEEDED and s.kind == "do"
+    ]
     attempts = _last_attempts(run)
     done = [_done(run, step, attempts[step.key]) for step in succeeded if step.key not in undone]
     return rollback_plan(done, all_needs=definition.needs)

@@ -138,7 +138,9 @@ def cancel(run: UUID, *, caller: Caller, reason: str = "") -> Run:
     with transaction.atomic(durable=True):
         row = lock_run(run)
         if row.status in RUN_ENDED or row.status in {RunStatus.CANCELLING, RunStatus.ROLLING_BACK}:
-            raise Refused(Denial("run_not_cancellable", f"This run is {row.status} and cannot be cancelled any more."))
+            raise Refused(
+                Denial("run_not_cancellable", f"This run is {row.status} and cannot be cancelled any more.")
+            )
         change = Change(row, timezone.now(), caller.actor)
         change.note(Verb.RUN_CANCEL_REQUESTED, facts={"reason": reason})
         move(row, RunStatus.CANCELLING)
@@ -217,7 +219,9 @@ def _alert(alert: UUID | None) -> Alert | None:
     return found
 
 
-def _case(case: UUID | None, alert: Alert | None, version: PlaybookVersion, actor: Actor, now: datetime) -> Case:
+def _case(
+    case: UUID | None, alert: Alert | None, version: PlaybookVersion, actor: Actor, now: datetime
+) -> Case:
     """The named case, else the alert's, else a new one: every run belongs to a case."""
     if case is not None:
         found = Case.objects.filter(pk=case).first()
@@ -282,9 +286,7 @@ def _create_steps(run: Run, definition: Definition, now: datetime) -> None:
 def _note_started(change: Change, definition: Definition) -> None:
     run = change.run
     requester = {str(run.requested_by.pk): str(run.requested_by)} if run.requested_by else {}
-    change.note(
-        Verb.RUN_ATTACHED, stream=Stream("case", str(run.case_id)), facts={"run": str(run.pk)}
-    )
+    change.note(Verb.RUN_ATTACHED, stream=Stream("case", str(run.case_id)), facts={"run": str(run.pk)})
     change.note(
         Verb.RUN_STARTED,
         facts={
@@ -306,5 +308,3 @@ def _withdraw_requests(change: Change) -> None:
     open_requests = change.run.requests.filter(status=RequestStatus.OPEN).select_related("step")
     for request in open_requests.select_for_update(of=("self",)):
         requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)
-
-

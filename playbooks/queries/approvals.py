@@ -119,7 +119,9 @@ def inbox(person: Principal) -> QuerySet[ApprovalRequest]:
 
 def requested_by(person: Principal) -> QuerySet[ApprovalRequest]:
     """What the person's own runs ask for, newest first. Everybody may see what became of their own request."""
-    return _complete(ApprovalRequest.objects.filter(run__requested_by=person.pk)).order_by("-opened_at", "-pk")
+    return _complete(ApprovalRequest.objects.filter(run__requested_by=person.pk)).order_by(
+        "-opened_at", "-pk"
+    )
 
 
 def views(rows: Sequence[ApprovalRequest], person: Principal) -> list[RequestView]:
@@ -135,14 +137,18 @@ def request_view(request: UUID, person: Principal) -> RequestView | None:
 
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
-_URGENCY = Case(When(escalated_at__isnull=False, then=Value(_FIRST)), default=F("due_at"), output_field=DateTimeField())
+_URGENCY = Case(
+    When(escalated_at__isnull=False, then=Value(_FIRST)), default=F("due_at"), output_field=DateTimeField()
+)
 
 
 def _complete(rows: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
     about = ("step", "run__version__playbook", "run__case", "run__alert", "run__requested_by")
     seats = Seat.objects.select_related("filled_by").order_by("position")
     decisions = Decision.objects.order_by("decided_at", "pk")
-    return rows.select_related(*about).prefetch_related(Prefetch("seats", seats), Prefetch("decisions", decisions))
+    return rows.select_related(*about).prefetch_related(
+        Prefetch("seats", seats), Prefetch("decisions", decisions)
+    )
 
 
 @lru_cache(maxsize=1)

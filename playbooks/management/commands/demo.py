@@ -18,6 +18,8 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("The demo is never loaded in production (SOAR_PRODUCTION is true).")
         if Principal.objects.exists():
-            raise CommandError("The database is not empty. Set SOAR_HOME to an empty directory for a fresh demo.")
+            raise CommandError(
+                "The database is not empty. Set SOAR_HOME to an empty directory for a fresh demo."
+            )
         demo.load()
         self.stdout.write(demo.sign_ins())

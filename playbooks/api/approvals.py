@@ -1,0 +1,101 @@
+"""Approval requests and decisions on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter
+from pydantic import StringConstraints
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from playbooks.api.answers import answer, plains
+from playbooks.api.authentication import caller_of, principal_of
+from playbooks.api.endpoint import KEY, Endpoint, described, described_list, found
+from playbooks.api.pagination import Listing, page
+from playbooks.api.parsing import Body, idempotency_key, read
+from playbooks.api.permissions import Need
+from playbooks.domain.statuses import Verdict
+from playbooks.operations import approvals as operations
+from playbooks.operations.refusals import Invalid
+from playbooks.queries import approvals as queries
+from playbooks.queries.approvals import RequestView
+
+FILTERS = {"status": "status", "run": "run", "case": "run__case"}
+ALL = Listing(("-opened_at", "-pk"), FILTERS, ("opened_at",))
+INBOX = Listing(("urgency", "due_at", "pk"), FILTERS)
+FOR = OpenApiParameter("for", str, enum=["me"], description="me: what the caller's roles can fill, most urgent first.")
+
+
+class Decide(Body):
+    """`digest` is that of the subject as it was shown. A denial needs its comment."""
+
+    verdict: Verdict
+    digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    comment: Annotated[str, StringConstraints(max_length=10_000)] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`status` is that of the request after the decision."""
+
+    id: UUID
+    run: UUID
+    status: str
+    verdict: str
+    digest: str
+
+
+class Approvals(Endpoint):
+    needs = {"GET": Need(("see_request",), "read")}
+
+    @described_list("approvals_list", "Approval requests", row=RequestView, listing=ALL, parameters=[FOR])
+    def get(self, request: Request) -> Response:
+        person = principal_of(request)
+        whose = request.query_params.get("for", "")
+        if whose not in {"", "me"}:
+            raise Invalid([("", "The parameter for can only be me.")])
+        return page(
+            queries.inbox(person) if whose else queries.requests(person),
+            request,
+            self,
+            listing=INBOX if whose else ALL,
+            show=lambda rows: plains(queries.views(rows, person)),
+            also=frozenset({"for"}),
+        )
+
+
+class Approval(Endpoint):
+    needs = {"GET": Need(("see_request",), "read")}
+
+    @described("approvals_read", "One approval request, and what forbids the caller to decide it", answer=RequestView)
+    def get(self, request: Request, pk: UUID) -> Response:
+        return answer(found(queries.request_view(pk, principal_of(request)), "approval request", pk))
+
+
+class Decision(Endpoint):
+    """Open to whoever is signed in: the operation refuses by the duty rules and audits the refusal."""
+
+    needs = {"POST": Need((), "")}
+
+    @described(
+        "approvals_decide",
+        "Approve or deny what the digest stands for",
+        body=Decide,
+        answer=Decided,
+        parameters=[KEY],
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(Decide, request)
+        row = operations.decide(
+            pk,
+            caller=caller_of(request),
+            verdict=body.verdict,
+            shown_digest=body.digest,
+            comment=body.comment,
+            idempotency_key=idempotency_key(request),
+        )
+        return answer(Decided(row.pk, row.run_id, row.status, body.verdict.value, body.digest))

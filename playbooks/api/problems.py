@@ -1,0 +1,142 @@
+"""Every error as a problem (RFC 9457, application/problem+json): a sentence for the person, and no stack trace."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.signals import got_request_exception
+from django.db import IntegrityError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from playbooks.domain.problems import Problem, Unreadable
+from playbooks.operations.playbooks import Unsound
+from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+# Refusals because of what the object is now, not because of who asks.
+CONFLICTS = frozenset(
+    {
+        "already_decided",
+        "seat_taken",
+        "closed",
+        "stale_digest",
+        "stale_plan",
+        "run_not_ended",
+        "run_not_cancellable",
+        "nothing_to_roll_back",
+        "not_unknown",
+        "alert_not_new",
+        "case_closed",
+        "version_status",
+    }
+)
+STATUS_OF_RULE: Mapping[str, HTTPStatus] = {
+    **dict.fromkeys(CONFLICTS, HTTPStatus.CONFLICT),
+    "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "not_stepped_up": HTTPStatus.UNAUTHORIZED,
+}
+RETRY_AFTER = "2"  # seconds
+
+
+class TooLarge(exceptions.APIException):
+    """The body is larger than it may be; the sentence names the limit."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def handle(error: Exception, context: Mapping[str, Any]) -> Response:
+    """The framework's exception handler: whatever went wrong becomes a problem."""
+    match error:
+        case Refused():
+            return _refused(error)
+        case Invalid():
+            return problem(HTTPStatus.BAD_REQUEST, str(error), errors=_pointed(error.errors))
+        case Unreadable():
+            return problem(HTTPStatus.BAD_REQUEST, str(error), errors=placed(error.problems))
+        case Unsound():
+            return problem(HTTPStatus.BAD_REQUEST, str(error), problems=placed(error.problems))
+        case Missing():
+            return problem(HTTPStatus.NOT_FOUND, str(error))
+        case LostRace() | IntegrityError():
+            return problem(HTTPStatus.CONFLICT, "Somebody else changed this at the same moment. Read it again.")
+        case OperationalError():
+            return _busy()
+        case exceptions.APIException():
+            return _framework(error)
+    return _django(error, context)
+
+
+def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
+    """`more` are extension members (RFC 9457, 3.2)."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        **more,
+    }
+    return Response(body, status=int(status), headers=dict(headers or {}), content_type=MEDIA_TYPE)
+
+
+def placed(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [{"line": each.line, "column": each.column, "message": each.message} for each in problems]
+
+
+def _pointed(errors: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"pointer": pointer, "detail": sentence} for pointer, sentence in errors]
+
+
+def _refused(refusal: Refused) -> Response:
+    status = STATUS_OF_RULE.get(refusal.rule, HTTPStatus.FORBIDDEN)
+    denials = [{"rule": each.rule, "sentence": each.sentence} for each in refusal.denials]
+    return problem(status, str(refusal), rule=refusal.rule, denials=denials)
+
+
+def _busy() -> Response:
+    detail = "The database is busy or cannot be reached. Nothing was changed; try again in a moment."
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER})
+
+
+def _framework(error: exceptions.APIException) -> Response:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    return problem(error.status_code, str(error.detail), headers=headers)
+
+
+def _django(error: Exception, context: Mapping[str, Any]) -> Response:
+    match error:
+        case Http404():
+            return problem(HTTPStatus.NOT_FOUND, "There is nothing at this address. Addresses end with a slash.")
+        case PermissionDenied():
+            return problem(HTTPStatus.FORBIDDEN, "You may not do this.")
+        case RequestDataTooBig():
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A request has at most 10 MiB.")
+        case SuspiciousOperation():
+            return problem(HTTPStatus.BAD_REQUEST, "This request cannot be understood.")
+    return _defect(error, context)
+
+
+def _defect(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Logs what broke and where, never with what: messages and frames may hold secrets."""
+    request: Request = context["request"]
+    got_request_exception.send(sender=handle, request=request)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+    logger.error("defect in %s %s: %s at %s", request.method, request.path, type(error).__name__, place)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The server broke off. Its log names the place; tell the administrator."
+    )

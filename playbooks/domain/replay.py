@@ -1,0 +1,204 @@
+"""Replays the approvals that a run's entries record: the same facts must lead to the same verdicts again.
+
+Fed with the entries of one stream in their order; a `Contradiction` says what does not hold. Standard library only:
+this module is part of the offline verifier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from playbooks.domain.duties import Facts, denials, is_quorum
+from playbooks.domain.entries import Body
+
+IN_FORCE = frozenset({"granted", "consumed"})
+ENDINGS = {f"request.{status}": status for status in ("denied", "expired", "voided", "withdrawn")}
+GRAVE = frozenset({"change", "destroy"})
+
+
+class Contradiction(ValueError):
+    """What the entries record cannot have happened under the rules; the text is a sentence that says why."""
+
+
+@dataclass(slots=True)
+class Request:
+    """An approval request as its entries tell it. `approvers` are in the order of their decisions."""
+
+    gate: str
+    digest: str
+    seats: list[str]
+    covered: frozenset[str]
+    requesters: Mapping[str, str]
+    authors: Mapping[str, str]
+    status: str = "open"
+    approvers: list[str] = field(default_factory=list)
+    deciders: set[str] = field(default_factory=set)
+    has_quorum: bool = False
+
+
+@dataclass(slots=True)
+class Replay:
+    """The approvals of one run. The counters are what was replayed."""
+
+    requests: dict[str, Request] = field(default_factory=dict)
+    requesters: dict[str, str] = field(default_factory=dict)
+    decisions: int = 0
+    refusals: int = 0
+    approved_actions: int = 0
+    other_actions: int = 0  # that change something and that no gate asked about
+
+    def feed(self, entry: Body) -> None:
+        """Takes the next entry. Raises Contradiction."""
+        try:
+            self._feed(entry)
+        except Contradiction:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise Contradiction("It lacks a fact that is needed to replay it, or has a malformed one.") from error
+
+    def finish(self) -> None:
+        for name, request in self.requests.items():
+            _require(
+                not (request.has_quorum and request.status == "open"),
+                f"The request {name} has its quorum, and no entry says that it was granted.",
+            )
+
+    def _feed(self, entry: Body) -> None:
+        facts = entry.facts
+        match entry.verb:
+            case "run.started":
+                self.requesters = dict(facts.get("requesters", {}))
+            case "request.opened":
+                self._open(facts)
+            case "decision.made":
+                self._decide(entry)
+            case "decision.refused":
+                self._refuse(entry)
+            case "request.granted":
+                self._grant(facts)
+            case "request.consumed":
+                self._consume(facts)
+            case "step.claimed":
+                self._claim(facts)
+            case verb if verb in ENDINGS:
+                self._request(facts).status = ENDINGS[verb]
+
+    def _request(self, facts: Mapping[str, Any]) -> Request:
+        found = self.requests.get(facts["request"])
+        if found is None:
+            raise Contradiction(f"It names the request {facts['request']}, which was never opened in this run.")
+        return found
+
+    def _open(self, facts: Mapping[str, Any]) -> None:
+        """The digest must be that of the subject, and whoever asked for the run counts as requester."""
+        subject, digest = facts["subject"], facts["digest"]
+        seats = [seat["role"] for seat in facts["seats"]]
+        _require(facts["request"] not in self.requests, "The same request is opened twice.")
+        _require(_digest_of(subject) == digest, "The digest of the request is not that of what it shows.")
+        _require(set(self.requesters) <= set(facts["requesters"]), "Whoever asked for the run is not among its requesters.")
+        if isinstance(subject, str):
+            shown = json.loads(subject)
+            _require(shown["seats"] == seats, "The seats are not those that were shown.")
+            covered = [item["step"] for item in shown["covered"]]
+            _require(covered == list(facts["covered"]), "The covered steps are not those that were shown.")
+        self.requests[facts["request"]] = Request(
+            gate=facts["step"],
+            digest=digest,
+            seats=seats,
+            covered=frozenset(facts["covered"]),
+            requesters=facts["requesters"],
+            authors=facts["authors"],
+        )
+
+    def _decide(self, entry: Body) -> None:
+        request, facts = self._request(entry.facts), Facts.from_json(entry.facts["duty_facts"])
+        forbidden = denials(facts)
+        _require(not forbidden, "The duty rules forbid this decision: " + " ".join(each.sentence for each in forbidden))
+        self._compare(request, entry, facts)
+        _require(facts.status == request.status, f"The request was {request.status}, and not {facts.status}.")
+        _require(facts.current_digest == request.digest, "It was decided on another subject than the request's.")
+        _require(list(facts.approvals) == request.approvers, "The approvals so far are not those that were made.")
+        _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
+        self.decisions += 1
+        request.deciders.add(facts.decider.id)
+        if facts.verdict == "approve":
+            request.approvers.append(facts.decider.id)
+            request.has_quorum = is_quorum(facts)
+
+    def _refuse(self, entry: Body) -> None:
+        """The rules must say no again, with the same sentences. What was refused before any facts has none."""
+        if entry.facts["duty_facts"] is None:
+            return
+        request, facts = self._request(entry.facts), Facts.from_json(entry.facts["duty_facts"])
+        self._compare(request, entry, facts)
+        again = [{"rule": each.rule, "sentence": each.sentence} for each in denials(facts)]
+        _require(bool(again), "The duty rules allow this decision, but it was refused.")
+        _require(again == entry.facts["denials"], "The duty rules refuse this decision for other reasons.")
+        _require(again[0]["rule"] == entry.facts["rule"], "The first rule that refuses is another one.")
+        self.refusals += 1
+
+    def _compare(self, request: Request, entry: Body, facts: Facts) -> None:
+        """The facts that the rules were evaluated on must be those of the request and of the entry."""
+        _require(facts.decider.id == entry.actor_id, "The decider of the facts is not who decided.")
+        _require(facts.verdict == entry.facts["verdict"], "The verdict of the facts is another one.")
+        _require(facts.shown_digest == entry.facts["digest"], "The digest of the facts is another one.")
+        _require([seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request.")
+        _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
+        _require(facts.authors == request.authors, "The authors are not those of the request.")
+
+    def _grant(self, facts: Mapping[str, Any]) -> None:
+        request = self._request(facts)
+        _require(request.status == "open", f"A request that is {request.status} is granted.")
+        _require(request.has_quorum, "The request is granted without its quorum.")
+        _require(request.deciders == set(request.approvers), "The request is granted although somebody denied it.")
+        _require(facts["approvers"] == request.approvers, "The approvers are not those who approved.")
+        _require(facts["digest"] == request.digest, "Another digest is granted than was decided on.")
+        request.status = "granted"
+
+    def _consume(self, facts: Mapping[str, Any]) -> None:
+        request = self._request(facts)
+        _require(request.status in IN_FORCE, f"A request that is {request.status} is used.")
+        _require(facts["digest"] == request.digest, "Another digest is used than was granted.")
+        _require(facts["step"] in request.covered, f"The step {facts['step']} is not covered by the request.")
+        request.status = "consumed"
+
+    def _claim(self, facts: Mapping[str, Any]) -> None:
+        """What changes something needs each request that covers it in force, over the digest that it names."""
+        if facts["effect"] == "read":
+            return
+        named, step = facts["subject_digests"], facts["step"]
+        for digest in named:
+            usable = any(
+                each.digest == digest and each.status in IN_FORCE and step in each.covered
+                for each in self.requests.values()
+            )
+            _require(usable, f"The step {step} ran under the digest {digest[:16]}…, for which no granted request stands.")
+        if facts["round"] == 0 and facts["effect"] in GRAVE:
+            self._require_every_gate(step, named)
+        self.approved_actions += bool(named)
+        self.other_actions += not named
+
+    def _require_every_gate(self, step: str, named: list[str]) -> None:
+        latest = {each.gate: each for each in self.requests.values()}
+        for request in latest.values():
+            if step in request.covered:
+                _require(
+                    request.status in IN_FORCE and request.digest in named,
+                    f"The step {step} ran although the request at {request.gate} that covers it is {request.status}.",
+                )
+
+
+def _digest_of(value: object) -> str:
+    """Of a text its SHA-256; a text too large for an entry is recorded by that digest."""
+    if isinstance(value, str):
+        return hashlib.sha256(value.encode()).hexdigest()
+    return str(value["sha256"])  # type: ignore[index]
+
+
+def _require(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise Contradiction(sentence)

@@ -1,0 +1,362 @@
+"""The offline verifier of evidence bundles: verify.py BUNDLE --key KEY [--json]
+
+KEY is the verifier key of the log, or a file that holds it, which you obtained EARLIER and NOT from the bundle. Exit
+status: 0 verified, 1 refused, 2 wrong usage. It checks, in this order: the checkpoint's signature, the manifest and the
+entry that records the export, every entry's leaf and its inclusion in the signed tree, that nothing was left out, the
+digests of the files, and that every approval comes to the same verdict when it is replayed.
+
+Python 3.11 or newer and its standard library are all it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+from playbooks.domain.archive import CORE, Archive, Refusal
+from playbooks.domain.entries import Body, BodyError, parse_body, strict_json
+from playbooks.domain.notes import Checkpoint, NoteError, VerifierKey, open_checkpoint, parse_verifier_key
+from playbooks.domain.replay import Contradiction, Replay
+from playbooks.domain.tree import leaf_hash, verify_inclusion
+
+BUNDLE_FORMAT = "countersign/bundle/1"
+ATTACHED = {"alert.attached": "alert", "run.attached": "run"}
+# What reading a hostile file can raise; whatever it is, the bundle is refused.
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
+    LookupError, TypeError, ArithmeticError, MemoryError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the bundle says it holds. `streams` are those that are complete: name -> (last number, last leaf)."""
+
+    scope: Mapping[str, str]
+    entries: int
+    streams: Mapping[str, tuple[int, str]]
+    range: tuple[int, int] | None
+    tree_size: int
+    files: Mapping[str, str]
+
+    @property
+    def kind(self) -> str:
+        return self.scope["kind"]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every entry must belong to a stream that is there as a whole."""
+        return self.kind in {"case", "run"}
+
+    @property
+    def home(self) -> str:
+        """The stream in which the export itself is recorded."""
+        return f"{self.kind}/{self.scope['id']}" if self.is_complete else "system/exports"
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found, in numbers."""
+
+    scope: Mapping[str, str]
+    checkpoint: Checkpoint
+    entries: int = 0
+    streams: int = 0
+    runs_replayed: int = 0
+    decisions: int = 0
+    refusals: int = 0
+    approved_actions: int = 0
+    other_actions: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        counts = {name: getattr(self, name) for name in self.__slots__ if name not in {"scope", "checkpoint"}}
+        signed = {
+            "origin": self.checkpoint.origin,
+            "size": self.checkpoint.size,
+            "root": self.checkpoint.root.hex(),
+            "extensions": list(self.checkpoint.extensions),
+        }
+        return {"verdict": "verified", "scope": dict(self.scope), "checkpoint": signed, **counts}
+
+    def __str__(self) -> str:
+        signed = self.checkpoint
+        return (
+            f"VERIFIED: {self.entries} entries about {' '.join(map(str, self.scope.values()))}, all in the log"
+            f" {signed.origin} of {signed.size} entries ({', '.join(signed.extensions)}).\n"
+            f"{_completeness(self)}\n"
+            f"Replayed {self.runs_replayed} runs: {self.decisions} decisions and {self.refusals} refusals come to the"
+            f" same verdicts; {self.approved_actions} actions ran under an approval of exactly what ran,"
+            f" {self.other_actions} without a gate before them."
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Verifies an evidence bundle of Countersign, offline.")
+    parser.add_argument("bundle", help="the bundle, a zip file")
+    parser.add_argument("--key", required=True, help="the verifier key, or its file, obtained before and elsewhere")
+    parser.add_argument("--json", action="store_true", help="answer as JSON")
+    options = parser.parse_args(argv)
+    try:
+        key = read_key(options.key)
+    except (NoteError, OSError, UnicodeDecodeError) as error:
+        parser.error(f"--key: {printable(str(error))}")
+    try:
+        report = verify(options.bundle, key)
+    except Refusal as refusal:
+        _say_refused(refusal, as_json=options.json)
+        return 1
+    _print(json.dumps(report.as_json()) if options.json else str(report))
+    return 0
+
+
+def verify(path: str, key: VerifierKey) -> Report:
+    """Checks the bundle at `path`. Raises Refusal for the first thing that does not hold, and nothing else."""
+    try:
+        with Archive(path) as archive:
+            return _verify(archive, key)
+    except NoteError as error:
+        raise Refusal(str(error)) from error
+    except UNREADABLE as error:
+        raise Refusal(f"The bundle cannot be read: {type(error).__name__}: {error}") from error
+
+
+def read_key(text: str) -> VerifierKey:
+    """The key in `text`, or in the last line of the file that it names. Raises NoteError, OSError."""
+    try:
+        return parse_verifier_key(text)
+    except NoteError:
+        if not Path(text).is_file():
+            raise
+    lines = Path(text).read_text(encoding="utf-8").split()
+    return parse_verifier_key(lines[-1] if lines else "")
+
+
+def printable(text: str) -> str:
+    """Text from a bundle, with everything escaped that could play tricks on a terminal."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _verify(archive: Archive, key: VerifierKey) -> Report:
+    checkpoint = open_checkpoint(archive.read("checkpoint"), key)
+    manifest = _open_manifest(archive)
+    _check_leaves(archive, manifest, checkpoint)
+    report = Report(manifest.scope, checkpoint, entries=manifest.entries, streams=len(manifest.streams))
+    _check_streams(archive, manifest)
+    _check_selection(archive, manifest)
+    _check_files(archive, manifest)
+    _replay(archive, manifest, report)
+    return report
+
+
+def _open_manifest(archive: Archive) -> Manifest:
+    """The manifest, which the closing entry vouches for: nobody can write another without changing the log."""
+    raw = archive.read("manifest.json")
+    closing = _closing(archive)
+    digest = hashlib.sha256(raw).hexdigest()
+    if closing.verb != "export.made" or closing.facts.get("manifest") != digest:
+        raise Refusal("The manifest is not that of this export: it was changed, or the export's own entry is missing.", closing.name)
+    manifest = _manifest(strict_json(raw))
+    if closing.facts.get("scope") != manifest.scope or closing.stream != manifest.home:
+        raise Refusal("The export that is recorded here is one of something else.", closing.name)
+    return manifest
+
+
+def _closing(archive: Archive) -> Body:
+    """The last entry. The others are not parsed here, so that a broken one is found beside its proof."""
+    line = b""
+    for line in archive.lines("entries.jsonl"):
+        pass
+    return parse_body(line)
+
+
+def _manifest(value: Any) -> Manifest:
+    if value["format"] != BUNDLE_FORMAT or value["scope"]["kind"] not in {"case", "run", "person", "period"}:
+        raise Refusal("The manifest is of a kind that this verifier does not know.")
+    return Manifest(
+        scope=value["scope"],
+        entries=value["entries"],
+        streams={f"{each['kind']}/{each['key']}": (each["seq"], each["leaf"]) for each in value["streams"]},
+        range=None if value["range"] is None else (value["range"][0], value["range"][1]),
+        tree_size=value["tree_size"],
+        files=value["files"],
+    )
+
+
+def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) -> None:
+    """Each line is the leaf that its proof says, and the signed tree holds it."""
+    count = -1
+    for count, (line, raw) in enumerate(zip_longest(archive.lines("entries.jsonl"), archive.lines("proofs.jsonl"))):
+        if line is None or raw is None:
+            raise Refusal(f"There are not as many entries as proofs: line {count + 1} is missing.")
+        index = _check_leaf(line, strict_json(raw), checkpoint)
+        if manifest.range and count < manifest.entries and index != manifest.range[0] + count:
+            raise Refusal(f"The entry at place {manifest.range[0] + count} of the log is missing.", parse_body(line).name)
+    if count != manifest.entries:
+        raise Refusal(f"The manifest counts {manifest.entries} entries and the closing one, the bundle {count + 1}.")
+
+
+def _check_leaf(line: bytes, proof: Any, checkpoint: Checkpoint) -> int:
+    name, index, leaf = str(proof["entry"]), int(proof["index"]), leaf_hash(line)
+    if leaf.hex() != proof["leaf"]:
+        raise Refusal("The entry was changed, removed or moved: its bytes are not those that its proof is for.", name)
+    if not verify_inclusion(leaf, index, checkpoint.size, [bytes.fromhex(each) for each in proof["path"]], checkpoint.root):
+        raise Refusal(f"The entry is not at place {index} of the signed tree, or its proof was changed.", name)
+    try:
+        body = parse_body(line)
+    except BodyError as error:
+        raise Refusal(str(error), name) from error
+    if body.name != name:
+        raise Refusal(f"The proof names the entry otherwise: {name}", body.name)
+    return index
+
+
+@dataclass(slots=True)
+class Chain:
+    """How far a stream has been followed."""
+
+    seq: int = 0
+    leaf: str = ""
+
+    def follow(self, body: Body, leaf: str) -> None:
+        if (body.stream_seq, body.previous) != (self.seq + 1, self.leaf):
+            raise Refusal(f"{body.stream}#{self.seq + 1} is missing, or the order was changed.", body.name)
+        self.seq, self.leaf = body.stream_seq, leaf
+
+
+def _check_streams(archive: Archive, manifest: Manifest) -> None:
+    """Every stream that counts as complete is there from 1 to its head, and the closing entry comes next."""
+    chains = {name: Chain() for name in manifest.streams}
+    *_, (closing, closing_leaf) = _leaves(archive)
+    for body, leaf in islice(_leaves(archive), manifest.entries):
+        if body.stream in chains:
+            chains[body.stream].follow(body, leaf)
+        elif manifest.is_complete:
+            raise Refusal("It belongs to a stream that the manifest does not list.", body.name)
+    for name, head in manifest.streams.items():
+        if (chains[name].seq, chains[name].leaf) != head:
+            raise Refusal(f"{name}#{chains[name].seq + 1} is missing, up to #{head[0]}.", f"{name}#{head[0]}")
+    if manifest.is_complete:
+        chains.get(manifest.home, Chain()).follow(closing, closing_leaf)
+
+
+def _check_selection(archive: Archive, manifest: Manifest) -> None:
+    """What the scope asks for is what is there."""
+    match manifest.kind:
+        case "case" | "run":
+            _check_named(archive, manifest)
+        case "person":
+            for body in islice(_bodies(archive), manifest.entries):
+                if body.actor_id != manifest.scope["id"]:
+                    raise Refusal("It is not about what that person did.", body.name)
+        case "period":
+            _check_period(archive, manifest)
+
+
+def _check_named(archive: Archive, manifest: Manifest) -> None:
+    """A case comes with every stream that its entries name, and with no other."""
+    named = {manifest.home}
+    for body in _bodies(archive):
+        if body.stream == manifest.home and manifest.kind == "case" and body.verb in ATTACHED:
+            kind = ATTACHED[body.verb]
+            named.add(f"{kind}/{body.facts[kind]}")
+            if f"{kind}/{body.facts[kind]}" not in manifest.streams:
+                raise Refusal(f"It names the {kind} {body.facts[kind]}, which is not in the bundle.", body.name)
+    if named != set(manifest.streams):
+        raise Refusal("The bundle does not hold exactly the streams that its scope names.")
+
+
+def _check_period(archive: Archive, manifest: Manifest) -> None:
+    """The first entry is from before the period and the last from after it, unless the log begins or ends there.
+
+    Between them no place of the log is left out (_check_leaves), and no stream has a gap.
+    """
+    if manifest.range is None or manifest.entries == 0:
+        raise Refusal("The bundle of a period has no entries.")
+    first, *_ = _bodies(archive)
+    chains: dict[str, Chain] = {}
+    for body, leaf in islice(_leaves(archive), manifest.entries):
+        chains.setdefault(body.stream, Chain(body.stream_seq - 1, body.previous)).follow(body, leaf)
+    if manifest.range[0] > 0 and first.occurred_at >= manifest.scope["from"]:
+        raise Refusal("The bundle begins within the period.", first.name)
+    if manifest.range[1] < manifest.tree_size - 1 and body.occurred_at < manifest.scope["to"]:
+        raise Refusal("The bundle ends within the period.", body.name)
+
+
+def _check_files(archive: Archive, manifest: Manifest) -> None:
+    """The other files have the manifest's digests, and the version of every run is there under its own."""
+    if archive.names != CORE | set(manifest.files):
+        raise Refusal("The files in the bundle are not those that the manifest lists.")
+    for name, digest in manifest.files.items():
+        found = hashlib.sha256(archive.read(name)).hexdigest()
+        if found != digest or (name.startswith("versions/") and name != f"versions/{digest}.json"):
+            raise Refusal(f"{name} was changed.")
+    for body in _bodies(archive):
+        name = f"versions/{body.facts.get('version_digest')}.json"
+        if body.verb == "run.started" and name not in archive.names:
+            raise Refusal(f"The playbook version that ran is not in the bundle: {name}", body.name)
+
+
+def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
+    """Replays every run that is there from its first entry. What a person did is only a part of each run."""
+    replays: dict[str, Replay] = {}
+    for body in () if manifest.kind == "person" else _bodies(archive):
+        if body.stream_kind == "run" and body.stream_seq == 1:
+            replays[body.stream] = Replay()
+        try:
+            if body.stream in replays:
+                replays[body.stream].feed(body)
+        except Contradiction as contradiction:
+            raise Refusal(str(contradiction), body.name) from contradiction
+    for name, replay in replays.items():
+        try:
+            replay.finish()
+        except Contradiction as contradiction:
+            raise Refusal(str(contradiction), name) from contradiction
+    report.runs_replayed = len(replays)
+    for count in ("decisions", "refusals", "approved_actions", "other_actions"):
+        setattr(report, count, sum(getattr(each, count) for each in replays.values()))
+
+
+def _leaves(archive: Archive) -> Iterator[tuple[Body, str]]:
+    for line in archive.lines("entries.jsonl"):
+        yield parse_body(line), leaf_hash(line).hex()
+
+
+def _bodies(archive: Archive) -> Iterator[Body]:
+    return (parse_body(line) for line in archive.lines("entries.jsonl"))
+
+
+def _completeness(report: Report) -> str:
+    match report.scope["kind"]:
+        case "person":
+            return "Each entry is authentic. That none is missing can be shown for cases, runs and periods, not here."
+        case "period":
+            return "No place of the log is left out between the first entry and the last."
+        case _:
+            return f"Nothing is missing from any of the {report.streams} streams."
+
+
+def _say_refused(refusal: Refusal, *, as_json: bool) -> None:
+    if as_json:
+        _print(json.dumps({"verdict": "refused", "entry": refusal.entry, "reason": refusal.reason}))
+        return
+    where = f"{printable(refusal.entry)}: " if refusal.entry else ""
+    _print(f"REFUSED: {where}{printable(refusal.reason)}")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Connections without their secrets, and the connectors that connections are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from playbooks import access
+from playbooks.connectors.registry import CONNECTORS
+from playbooks.models import Connection, Principal, unseal
+from playbooks.queries import references
+from playbooks.queries.references import Person
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """`secrets` are the names of those that are set; no value of a secret is ever shown."""
+
+    id: UUID
+    name: str
+    connector: str
+    connector_label: str
+    settings: Mapping[str, Any]
+    secrets: tuple[str, ...]
+    revision: int
+    environment: str
+    owner: Person | None
+    simulated: bool
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    name: str
+    label: str
+    kind: str
+    required: bool
+    help: str
+    default: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorView:
+    """`actions` are {key: label}."""
+
+    key: str
+    label: str
+    fields: tuple[FieldView, ...]
+    actions: Mapping[str, str]
+
+
+def connections(person: Principal) -> QuerySet[Connection]:
+    """The connections that the person may see, by name."""
+    rows = access.visible(person, "see_connection", Connection.objects.all())
+    return rows.select_related("owner").order_by("name")
+
+
+def view(connection: Connection) -> ConnectionView:
+    connector = CONNECTORS.get(connection.connector)
+    return ConnectionView(
+        id=connection.pk,
+        name=connection.name,
+        connector=connection.connector,
+        connector_label=connector.label if connector else connection.connector,
+        settings=connection.settings,
+        secrets=tuple(sorted(unseal(connection.sealed))),
+        revision=connection.revision,
+        environment=connection.environment,
+        owner=references.person(connection.owner),
+        simulated=connection.is_simulated,
+        created_at=connection.created_at,
+        changed_at=connection.changed_at,
+    )
+
+
+def connectors() -> tuple[ConnectorView, ...]:
+    """Every connector that the product has, with the fields of a form for it."""
+    return tuple(
+        ConnectorView(
+            key=each.key,
+            label=each.label,
+            fields=tuple(
+                FieldView(field.name, field.label, field.kind, field.required, field.help, field.default)
+                for field in each.fields
+            ),
+            actions={binding.action.key: binding.action.label for binding in each.bindings},
+        )
+        for each in CONNECTORS.values()
+    )

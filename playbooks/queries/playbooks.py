@@ -1,0 +1,164 @@
+"""Playbooks with how they fare, their versions, and one version with its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, Prefetch, Q, QuerySet
+
+from playbooks import access
+from playbooks.domain.statuses import RUN_ENDED, RunStatus, VersionStatus
+from playbooks.models import Playbook, PlaybookVersion, Principal
+from playbooks.queries import references
+from playbooks.queries.references import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """A shipped version that nobody changed has neither author nor publisher."""
+
+    number: int
+    status: str
+    digest: str
+    author: Person | None
+    publisher: Person | None
+    created_at: datetime
+    published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionView(VersionRow):
+    """`source` is the text as it was written, `document` what runs and what `digest` is over."""
+
+    playbook: str
+    title: str
+    source: str
+    document: Mapping[str, Any]
+    may: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookRow:
+    """`runs_ended` and `runs_succeeded` count all its runs; `published` is the number of the version in force."""
+
+    id: UUID
+    slug: str
+    title: str
+    published: int | None
+    latest: int | None
+    created_at: datetime
+    last_run_at: datetime | None
+    runs_ended: int
+    runs_succeeded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookView(PlaybookRow):
+    """`versions` are newest first."""
+
+    description: str
+    inputs: Mapping[str, Any]
+    versions: tuple[VersionRow, ...]
+    may_write: bool
+    may_publish: bool
+    may_start: bool
+
+
+def playbooks(person: Principal) -> QuerySet[Playbook]:
+    """The playbooks that the person may see, by slug, with their figures and versions."""
+    rows = access.visible(person, "see_playbook", Playbook.objects.all())
+    versions = PlaybookVersion.objects.select_related("author", "publisher").order_by("-number")
+    ended = Count("versions__runs", filter=Q(versions__runs__status__in=RUN_ENDED))
+    succeeded = Count("versions__runs", filter=Q(versions__runs__status=RunStatus.SUCCEEDED))
+    figures = rows.annotate(
+        runs_ended=ended, runs_succeeded=succeeded, last_run_at=Max("versions__runs__created_at")
+    )
+    return figures.prefetch_related(Prefetch("versions", versions.defer("source"))).order_by("slug")
+
+
+def row(playbook: Playbook) -> PlaybookRow:
+    return PlaybookRow(**_head(playbook))
+
+
+def playbook_view(slug: str, person: Principal) -> PlaybookView | None:
+    """None where there is no such playbook or the person may not know of it."""
+    found = playbooks(person).filter(slug=slug).first()
+    if found is None:
+        return None
+    versions = list(found.versions.all())
+    shown = next((each for each in versions if each.status == VersionStatus.PUBLISHED), None) or versions[0]
+    return PlaybookView(
+        **_head(found),
+        description=shown.document.get("description", ""),
+        inputs=shown.document.get("inputs", {}),
+        versions=tuple(version_row(each) for each in versions),
+        may_write=access.may(person, "write_playbook"),
+        may_publish=access.may(person, "publish_playbook"),
+        may_start=access.may(person, "start_run"),
+    )
+
+
+def version_view(slug: str, number: int, person: Principal) -> VersionView | None:
+    """None where there is no such version or the person may not know of it."""
+    visible = access.visible(person, "see_playbook", Playbook.objects.all())
+    rows = PlaybookVersion.objects.filter(playbook__in=visible, playbook__slug=slug, number=number)
+    found = rows.select_related("playbook", "author", "publisher").first()
+    if found is None:
+        return None
+    return VersionView(
+        **_version_head(found),
+        playbook=found.playbook.slug,
+        title=found.document["title"],
+        source=found.source,
+        document=found.document,
+        may=_may(found, access.permissions_of(person)),
+    )
+
+
+def version_row(version: PlaybookVersion) -> VersionRow:
+    return VersionRow(**_version_head(version))
+
+
+_MOVES: Mapping[str, tuple[str, str]] = {
+    VersionStatus.DRAFT: ("submit", "write_playbook"),
+    VersionStatus.IN_REVIEW: ("publish", "publish_playbook"),
+    VersionStatus.PUBLISHED: ("retire", "publish_playbook"),
+}
+
+
+def _may(version: PlaybookVersion, permissions: frozenset[str]) -> tuple[str, ...]:
+    """The one governance move that follows, where the roles allow it; duty rules may still forbid it."""
+    move, permission = _MOVES.get(version.status, ("", ""))
+    return (move,) if permission in permissions else ()
+
+
+def _version_head(version: PlaybookVersion) -> dict[str, Any]:
+    return {
+        "number": version.number,
+        "status": version.status,
+        "digest": version.digest,
+        "author": references.person(version.author),
+        "publisher": references.person(version.publisher),
+        "created_at": version.created_at,
+        "published_at": version.published_at,
+    }
+
+
+def _head(playbook: Playbook) -> dict[str, Any]:
+    versions = list(playbook.versions.all())
+    in_force = (each.number for each in versions if each.status == VersionStatus.PUBLISHED)
+    return {
+        "id": playbook.pk,
+        "slug": playbook.slug,
+        "title": playbook.title,
+        "published": next(in_force, None),
+        "latest": versions[0].number if versions else None,
+        "created_at": playbook.created_at,
+        "last_run_at": playbook.last_run_at,  # type: ignore[attr-defined]  # annotated by `playbooks`
+        "runs_ended": playbook.runs_ended,  # type: ignore[attr-defined]
+        "runs_succeeded": playbook.runs_succeeded,  # type: ignore[attr-defined]
+    }

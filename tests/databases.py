@@ -1,0 +1,51 @@
+"""Databases for tests that need real transactions.
+
+Django's own way, to flush all tables afterwards, meets the triggers of the append-only tables and is refused. So such
+a test uses the fixture `fresh_database` (make it known with `from tests.databases import fresh_database` in a
+conftest) in place of `transactional_db`: it takes the triggers down as the owner of the test database, empties every
+table, and builds them again.
+
+A test whose `now` is far from the clock's uses `any_time`, which takes down the trigger that compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+from pytest_django.plugin import DjangoDbBlocker
+
+from playbooks.audit import walls
+
+
+@pytest.fixture
+def fresh_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A database with real transactions, emptied afterwards; other threads may use it too."""
+    with django_db_blocker.unblock():
+        yield
+        empty()
+
+
+@pytest.fixture
+def any_time(db: None) -> None:
+    """Entries may say that they happened at any time, until the test's transaction is rolled back."""
+    take_down("clock")
+
+
+def empty() -> None:
+    """Removes every row, as `flush` does, and stands the triggers up again."""
+    connections.close_all()
+    take_down()
+    call_command("flush", interactive=False, verbosity=0)
+    walls.install(connection)
+
+
+def take_down(suffix: str = "") -> None:
+    """Drops the triggers whose name ends with `suffix`; all without one."""
+    with connection.cursor() as cursor:
+        for trigger in walls.expected(connection.vendor).values():
+            if trigger.name.endswith(suffix):
+                on = f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
+                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.name}{on}")
