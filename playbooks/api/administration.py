@@ -47,7 +47,9 @@ class CreateSource(Body):
 class Connections(Endpoint):
     needs = {"GET": Need(("see_connection",), "read"), "POST": Need(("manage_connection",), None)}
 
-    @described_list("connections_list", "Connections, without their secrets", row=ConnectionView, listing=CONNECTIONS)
+    @described_list(
+        "connections_list", "Connections, without their secrets", row=ConnectionView, listing=CONNECTIONS
+    )
     def get(self, request: Request) -> Response:
         rows = connection_queries.connections(principal_of(request))
         return page(
@@ -113,7 +115,9 @@ class Sources(Endpoint):
 class Tokens(Endpoint):
     needs = {"GET": Need(("see_people",), "read")}
 
-    @described_list("tokens_list", "One's own tokens; all for who manages people", row=TokenView, listing=TOKENS)
+    @described_list(
+        "tokens_list", "One's own tokens; all for who manages people", row=TokenView, listing=TOKENS
+    )
     def get(self, request: Request) -> Response:
         rows = people_queries.tokens(principal_of(request))
         return page(

@@ -16,13 +16,12 @@ from rest_framework.response import Response
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """What is wrong at one place: a JSON pointer into a body, or line and column of a text."""
+    """What is wrong at one place: a JSON pointer (RFC 6901), or line and column of the body, from 1."""
 
-    detail: str = ""
-    pointer: str = ""
-    line: int = 0
-    column: int = 0
-    message: str = ""
+    pointer: str
+    detail: str
+    line: int | None = None
+    column: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ from playbooks.queries.approvals import RequestView
 FILTERS = {"status": "status", "run": "run", "case": "run__case"}
 ALL = Listing(("-opened_at", "-pk"), FILTERS, ("opened_at",))
 INBOX = Listing(("urgency", "due_at", "pk"), FILTERS)
-FOR = OpenApiParameter("for", str, enum=["me"], description="me: what the caller's roles can fill, most urgent first.")
+FOR = OpenApiParameter(
+    "for", str, enum=["me"], description="me: what the caller's roles can fill, most urgent first."
+)
 
 
 class Decide(Body):
@@ -70,7 +72,9 @@ class Approvals(Endpoint):
 class Approval(Endpoint):
     needs = {"GET": Need(("see_request",), "read")}
 
-    @described("approvals_read", "One approval request, and what forbids the caller to decide it", answer=RequestView)
+    @described(
+        "approvals_read", "One approval request, and what forbids the caller to decide it", answer=RequestView
+    )
     def get(self, request: Request, pk: UUID) -> Response:
         return answer(found(queries.request_view(pk, principal_of(request)), "approval request", pk))
 

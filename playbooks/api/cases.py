@@ -38,7 +38,9 @@ class Cases(Endpoint):
     @described_list("cases_list", "Cases, newest first", row=CaseRow, listing=LISTING)
     def get(self, request: Request) -> Response:
         rows = queries.cases(principal_of(request))
-        return page(rows, request, self, listing=LISTING, show=lambda found: plains([queries.row(c) for c in found]))
+        return page(
+            rows, request, self, listing=LISTING, show=lambda found: plains([queries.row(c) for c in found])
+        )
 
 
 class Case(Endpoint):

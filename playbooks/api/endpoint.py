@@ -39,7 +39,10 @@ class OneRepresentation(DefaultContentNegotiation):
     """An endpoint has one representation, whatever `Accept` says; `?format=` is the endpoints' own parameter."""
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None  # noqa: ARG002
+        self,
+        request: Request,
+        renderers: Sequence[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002
     ) -> tuple[BaseRenderer, str]:
         return renderers[0], renderers[0].media_type
 

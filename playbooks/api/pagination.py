@@ -63,7 +63,9 @@ def _filtered(rows: QuerySet[Row], request: Request, listing: Listing, also: fro
         if name in RESERVED | also:
             continue
         if name not in listing.filters:
-            raise Invalid([("", f"There is no filter {name}. Filters: {', '.join(sorted(listing.filters)) or 'none'}.")])
+            raise Invalid(
+                [("", f"There is no filter {name}. Filters: {', '.join(sorted(listing.filters)) or 'none'}.")]
+            )
         try:
             rows = rows.filter(**{listing.filters[name]: value})
         except (ValidationError, ValueError):

@@ -59,7 +59,9 @@ def _check_scope(request: Request, need: Need) -> None:
 def _check_sender(need: Need) -> bool:
     if need.sources_too:
         return True
-    raise exceptions.PermissionDenied("The token of a source may only post to that source's own ingest address.")
+    raise exceptions.PermissionDenied(
+        "The token of a source may only post to that source's own ingest address."
+    )
 
 
 def _check_permission(principal: Principal, need: Need) -> bool:

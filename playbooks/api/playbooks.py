@@ -33,7 +33,9 @@ SEE = Need(("see_playbook",), "read", on=PlaybookModel)
 WRITE = Need(("write_playbook",), "author")
 PUBLISH = Need(("publish_playbook",), "author")
 TEXT = {"text/yaml": str, "application/yaml": str}
-FORMAT = OpenApiParameter("format", str, enum=["json", "yaml"], description="yaml: the text as it was written.")
+FORMAT = OpenApiParameter(
+    "format", str, enum=["json", "yaml"], description="yaml: the text as it was written."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ class Playbooks(TextEndpoint):
     @described_list("playbooks_list", "Playbooks", row=PlaybookRow, listing=LISTING)
     def get(self, request: Request) -> Response:
         rows = queries.playbooks(principal_of(request))
-        return page(rows, request, self, listing=LISTING, show=lambda found: plains([queries.row(p) for p in found]))
+        return page(
+            rows, request, self, listing=LISTING, show=lambda found: plains([queries.row(p) for p in found])
+        )
 
     @described(
         "playbooks_create",
@@ -109,7 +113,9 @@ class Versions(TextEndpoint):
     )
     def post(self, request: Request, slug: str) -> Response:
         found(queries.playbook_view(slug, principal_of(request)), "playbook", slug)
-        return answer(_made(operations.draft(_text(request), caller=caller_of(request), slug=slug)), status=201)
+        return answer(
+            _made(operations.draft(_text(request), caller=caller_of(request), slug=slug)), status=201
+        )
 
 
 class Version(Endpoint):
@@ -122,7 +128,9 @@ class Version(Endpoint):
         parameters=[FORMAT],
     )
     def get(self, request: Request, slug: str, number: int) -> Response | HttpResponse:
-        version = found(queries.version_view(slug, number, principal_of(request)), f"version {number} of", slug)
+        version = found(
+            queries.version_view(slug, number, principal_of(request)), f"version {number} of", slug
+        )
         match request.query_params.get("format", "json"):
             case "json":
                 return answer(version)

@@ -61,13 +61,15 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
         case Invalid():
             return problem(HTTPStatus.BAD_REQUEST, str(error), errors=_pointed(error.errors))
         case Unreadable():
-            return problem(HTTPStatus.BAD_REQUEST, str(error), errors=placed(error.problems))
+            return problem(HTTPStatus.BAD_REQUEST, str(error), errors=_placed(error.problems))
         case Unsound():
-            return problem(HTTPStatus.BAD_REQUEST, str(error), problems=placed(error.problems))
+            return _unsound(error)
         case Missing():
             return problem(HTTPStatus.NOT_FOUND, str(error))
         case LostRace() | IntegrityError():
-            return problem(HTTPStatus.CONFLICT, "Somebody else changed this at the same moment. Read it again.")
+            return problem(
+                HTTPStatus.CONFLICT, "Somebody else changed this at the same moment. Read it again."
+            )
         case OperationalError():
             return _busy()
         case exceptions.APIException():
@@ -75,7 +77,9 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     return _django(error, context)
 
 
-def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object) -> Response:
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+) -> Response:
     """`more` are extension members (RFC 9457, 3.2)."""
     body = {
         "type": "about:blank",
@@ -87,8 +91,19 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
     return Response(body, status=int(status), headers=dict(headers or {}), content_type=MEDIA_TYPE)
 
 
-def placed(problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    return [{"line": each.line, "column": each.column, "message": each.message} for each in problems]
+def _placed(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    return [
+        {"pointer": "", "detail": each.message, "line": each.line, "column": each.column} for each in problems
+    ]
+
+
+def _unsound(error: Unsound) -> Response:
+    """A playbook with its problems, in the form of `playbooks/check/` too."""
+    problems = [
+        {"line": each.line, "column": each.column, "message": each.message} for each in error.problems
+    ]
+    errors = _placed(error.problems)
+    return problem(HTTPStatus.BAD_REQUEST, str(error), errors=errors, problems=problems)
 
 
 def _pointed(errors: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
@@ -118,7 +133,9 @@ def _framework(error: exceptions.APIException) -> Response:
 def _django(error: Exception, context: Mapping[str, Any]) -> Response:
     match error:
         case Http404():
-            return problem(HTTPStatus.NOT_FOUND, "There is nothing at this address. Addresses end with a slash.")
+            return problem(
+                HTTPStatus.NOT_FOUND, "There is nothing at this address. Addresses end with a slash."
+            )
         case PermissionDenied():
             return problem(HTTPStatus.FORBIDDEN, "You may not do this.")
         case RequestDataTooBig():
@@ -138,5 +155,6 @@ def _defect(error: Exception, context: Mapping[str, Any]) -> Response:
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
     logger.error("defect in %s %s: %s at %s", request.method, request.path, type(error).__name__, place)
     return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "The server broke off. Its log names the place; tell the administrator."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "The server broke off. Its log names the place; tell the administrator.",
     )

@@ -112,7 +112,9 @@ class Runs(Endpoint):
     @described_list("runs_list", "Runs, newest first", row=RunRow, listing=LISTING)
     def get(self, request: Request) -> Response:
         rows = queries.runs(principal_of(request))
-        return page(rows, request, self, listing=LISTING, show=lambda found: plains([queries.row(r) for r in found]))
+        return page(
+            rows, request, self, listing=LISTING, show=lambda found: plains([queries.row(r) for r in found])
+        )
 
     @described(
         "runs_start",
@@ -163,7 +165,9 @@ class Rollback(Endpoint):
         row: RunModel = found(queries.runs(principal_of(request)).filter(pk=pk).first(), "run", pk)
         return answer(_plan(rollbacks.plan_of(row)))
 
-    @described("runs_rollback", "Roll back by the plan shown", body=RollBack, answer=RunStatusView, is_write=True)
+    @described(
+        "runs_rollback", "Roll back by the plan shown", body=RollBack, answer=RunStatusView, is_write=True
+    )
     def post(self, request: Request, pk: UUID) -> Response:
         row = rollbacks.start(pk, caller=caller_of(request), plan_digest=read(RollBack, request).digest)
         return answer(RunStatusView(row.pk, row.status))

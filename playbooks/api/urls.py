@@ -1,1 +1,40 @@
-urlpatterns: list[object] = []
+"""The addresses below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path, re_path
+
+from playbooks.api import administration, alerts, approvals, cases, health, ingest, playbooks, runs
+
+VERSION = "playbooks/<slug:slug>/versions/<int:number>/"
+
+urlpatterns: list[URLPattern] = [
+    path("health/", health.Health.as_view()),
+    path("schema/", health.Schema.as_view()),
+    path("alerts/", alerts.Alerts.as_view()),
+    path("alerts/<uuid:pk>/", alerts.Alert.as_view()),
+    path("ingest/<slug:source>/", ingest.Ingest.as_view()),
+    path("cases/", cases.Cases.as_view()),
+    path("cases/<uuid:pk>/", cases.Case.as_view()),
+    path("cases/<uuid:pk>/close/", cases.Closing.as_view()),
+    path("playbooks/", playbooks.Playbooks.as_view()),
+    path("playbooks/check/", playbooks.Check.as_view()),
+    path("playbooks/<slug:slug>/", playbooks.Playbook.as_view()),
+    path("playbooks/<slug:slug>/versions/", playbooks.Versions.as_view()),
+    path(VERSION, playbooks.Version.as_view()),
+    path(f"{VERSION}submit/", playbooks.Submission.as_view()),
+    path(f"{VERSION}publish/", playbooks.Publication.as_view()),
+    path(f"{VERSION}retire/", playbooks.Retirement.as_view()),
+    path("runs/", runs.Runs.as_view()),
+    path("runs/<uuid:pk>/", runs.Run.as_view()),
+    path("runs/<uuid:pk>/cancel/", runs.Cancellation.as_view()),
+    path("runs/<uuid:pk>/rollback/", runs.Rollback.as_view()),
+    path("runs/<uuid:pk>/steps/<slug:step>/resolve/", runs.StepResolution.as_view()),
+    path("approvals/", approvals.Approvals.as_view()),
+    path("approvals/<uuid:pk>/", approvals.Approval.as_view()),
+    path("approvals/<uuid:pk>/decide/", approvals.Decision.as_view()),
+    path("connections/", administration.Connections.as_view()),
+    path("sources/", administration.Sources.as_view()),
+    path("tokens/", administration.Tokens.as_view()),
+    re_path("", health.Nowhere.as_view()),
+]

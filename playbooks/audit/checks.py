@@ -12,9 +12,7 @@ from playbooks.audit.walls import defects
 
 
 @register(Tags.database)
-def walls_stand(
-    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
-) -> list[CheckMessage]:
+def walls_stand(*, databases: Sequence[str] | None = None, **_kwargs: Any) -> list[CheckMessage]:
     """Runs with `check --database default` and before `migrate`; silent until the tables are there."""
     return [
         Error(

@@ -36,7 +36,7 @@ def _prove(build: Callable[[Subtree], Result]) -> Result:
     """Builds once to learn which rows are needed, reads them together, and builds again from them."""
     needed: set[int] = set()
 
-    def note(lo: int, hi: int) -> bytes:
+    def note(_lo: int, hi: int) -> bytes:
         needed.add(hi - 1)
         return b""
 

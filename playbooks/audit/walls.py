@@ -65,7 +65,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 
 @receiver(post_migrate, dispatch_uid="playbooks.audit.walls")
-def install_after_migrate(sender: AppConfig, using: str, **kwargs: Any) -> None:
+def install_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None:
     """Only where all the tables are there: migrating back to zero needs no walls."""
     connection = connections[using]
     tables = {*APPEND_ONLY, STREAM, PENDING}

@@ -82,6 +82,13 @@ def append(*entries: Entry) -> list[AuditEntry]:
     return rows
 
 
+def lock_stream(stream: Stream) -> bool:
+    """Nothing is appended to the stream until the caller's transaction ends. Answers whether it has entries."""
+    return (
+        AuditStream.objects.select_for_update().filter(kind=stream.kind, key=stream.key).first() is not None
+    )
+
+
 _LOCK = """
 INSERT INTO playbooks_auditstream (kind, key, last_seq, last_leaf) VALUES {rows}
 ON CONFLICT (kind, key) DO UPDATE SET last_seq = playbooks_auditstream.last_seq + excluded.last_seq
@@ -94,7 +101,7 @@ def _lock(entries: Sequence[Entry]) -> dict[Stream, AuditStream]:
 
     The rows answered carry the number and leaf of the entry before those.
     """
-    coming = {stream: 0 for stream in sorted({entry.stream for entry in entries})}
+    coming = dict.fromkeys(sorted({entry.stream for entry in entries}), 0)
     for entry in entries:
         coming[entry.stream] += 1
     rows = ", ".join(["(%s, %s, %s, %s)"] * len(coming))
@@ -104,9 +111,9 @@ def _lock(entries: Sequence[Entry]) -> dict[Stream, AuditStream]:
         found = cursor.fetchall()
     return {
         (stream := Stream(kind, key)): AuditStream(
-            id=id, kind=kind, key=key, last_seq=last - coming[stream], last_leaf=bytes(leaf)
+            id=row, kind=kind, key=key, last_seq=last - coming[stream], last_leaf=bytes(leaf)
         )
-        for id, kind, key, last, leaf in found
+        for row, kind, key, last, leaf in found
     }
 
 

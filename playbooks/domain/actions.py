@@ -63,7 +63,8 @@ class Action:
 
     `inputs` and `outputs` are JSON Schemas of objects; `outputs` are what later steps may read. Actions whose
     effect is `change` or `destroy` have a boolean output `changed`: False says that the target was already in
-    the wanted state, so that a rollback leaves it there. `target` names the input that says what is acted on.
+    the wanted state, so that a rollback leaves it there. `target` names the input that says what is acted on;
+    empty, the connection itself is.
     `example` is one real-looking result, from which the simulator answers.
     """
 

@@ -50,7 +50,7 @@ _UNSAID = 30
 
 @dataclass(frozen=True, slots=True)
 class NormalAlert:
-    """`severity` is 0 to 100. Times are aware. `rule` has the keys of RULE_FIELDS; `techniques` are MITRE ids."""
+    """`severity` is 0 to 100, times are aware, `rule` has the keys of RULE_FIELDS."""
 
     source: str
     external_id: str
@@ -136,7 +136,7 @@ def normal(body: Mapping[str, object], received_at: datetime) -> NormalAlert | R
     named, faults = _named_observables(posted.observables)
     detected_at = _time(posted.detected_at) if posted.detected_at else received_at
     if detected_at is None:
-        faults.append(Fault("/detected_at", "This is no RFC 3339 time with an offset, such as 2026-01-31T09:30:00Z."))
+        faults.append(Fault("/detected_at", "This is no RFC 3339 time, such as 2026-01-31T09:30:00Z."))
     if faults or detected_at is None:
         return Rejected(tuple(faults))
     in_text = [(found.type, found.value) for found in extract(f"{posted.title}\n{posted.description}")]
@@ -159,7 +159,9 @@ def suricata(event: Mapping[str, object], received_at: datetime) -> NormalAlert 
     """
     kind = event.get("event_type")
     if kind != "alert":
-        return _rejected("/event_type", f"Only events of the type 'alert' start an alert; this is {kind!r:.40}.")
+        return _rejected(
+            "/event_type", f"Only events of the type 'alert' start an alert; this is {kind!r:.40}."
+        )
     alert = event.get("alert")
     if not isinstance(alert, Mapping):
         return _rejected("/alert", "An alert event has an object here.")
@@ -209,7 +211,9 @@ def _named_observables(posted: Mapping[str, Sequence[str]]) -> tuple[list[tuple[
     for kind, values in posted.items():
         pointer = f"/observables/{kind.replace('~', '~0').replace('/', '~1')}"
         if kind not in OBSERVABLE_TYPES:
-            faults.append(Fault(pointer, f"There is no such type of observable{nearest(kind, OBSERVABLE_TYPES)}"))
+            faults.append(
+                Fault(pointer, f"There is no such type of observable{nearest(kind, OBSERVABLE_TYPES)}")
+            )
             continue
         for index, value in enumerate(values):
             try:

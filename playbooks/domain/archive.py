@@ -20,7 +20,7 @@ MAX_MEMBER = 16 * 1024 * 1024  # bytes of a member that is read whole
 MAX_LINE = 64 * 1024
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """Why the bundle is refused, a sentence, and the name of the entry where it is one entry."""
 
     def __init__(self, reason: str, entry: str = "") -> None:
@@ -30,18 +30,18 @@ class Refusal(Exception):
 
 
 class Archive:
-    """An open bundle. Raises Refusal for what no bundle looks like."""
+    """An open bundle. Raises RefusalError for what no bundle looks like."""
 
     def __init__(self, path: str) -> None:
         self._zip = zipfile.ZipFile(path)
         members = self._zip.infolist()
         self.names = frozenset(member.filename for member in members)
         if len(members) > MAX_MEMBERS or len(self.names) != len(members):
-            raise Refusal("The bundle has too many files, or two with the same name.")
+            raise RefusalError("The bundle has too many files, or two with the same name.")
         for member in members:
             _require_plain(member)
         if not self.names >= CORE:
-            raise Refusal(f"The bundle lacks {', '.join(sorted(CORE - self.names))}.")
+            raise RefusalError(f"The bundle lacks {', '.join(sorted(CORE - self.names))}.")
 
     def __enter__(self) -> Archive:
         return self
@@ -55,7 +55,7 @@ class Archive:
         with self._zip.open(name) as file:
             content = file.read(MAX_MEMBER + 1)
         if len(content) > MAX_MEMBER:
-            raise Refusal(f"{name} is larger than any that this program writes.")
+            raise RefusalError(f"{name} is larger than any that this program writes.")
         return content
 
     def lines(self, name: str) -> Iterator[bytes]:
@@ -63,12 +63,14 @@ class Archive:
         with self._zip.open(name) as file:
             while line := file.readline(MAX_LINE + 1):
                 if not line.endswith(b"\n"):
-                    raise Refusal(f"{name} has a line that is longer than any entry, or that is cut off.")
+                    raise RefusalError(
+                        f"{name} has a line that is longer than any entry, or that is cut off."
+                    )
                 yield line[:-1]
 
 
 def _require_plain(member: zipfile.ZipInfo) -> None:
     if not MEMBER.fullmatch(member.filename):
-        raise Refusal(f"The bundle has a file that no bundle has: {member.filename[:100]}")
+        raise RefusalError(f"The bundle has a file that no bundle has: {member.filename[:100]}")
     if member.flag_bits & 1 or member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise Refusal(f"{member.filename} is encrypted, or compressed in a way that no bundle is.")
+        raise RefusalError(f"{member.filename} is encrypted, or compressed in a way that no bundle is.")

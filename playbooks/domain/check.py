@@ -1,4 +1,4 @@
-"""Every problem of a playbook's text at once, each with its place and, where one is near, the name that was meant."""
+"""Every problem of a playbook's text at once, each with its place and the nearest valid name."""
 
 from __future__ import annotations
 

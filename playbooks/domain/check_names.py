@@ -1,4 +1,4 @@
-"""The third layer of the check: every expression compiles, and every name in it means something where it stands."""
+"""The third layer of the check: every expression compiles, and its names mean something where it stands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RUN = frozenset({"alert", "case", "inputs", "steps", "run", "now"})
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """An expression and where it stands: the roots that exist there, and the steps that have ended by then."""
+    """An expression and where it stands: the roots that exist there, the steps that have ended by then."""
 
     path: Path
     source: str
@@ -138,7 +138,9 @@ class _Names:
 
     def _not_ended(self, step_id: str, ended: frozenset[str], reader: str) -> str:
         if step_id in self.steps:
-            return f"step '{step_id}' has not ended when {reader} starts; name it in 'needs', directly or through others"
+            return (
+                f"step '{step_id}' has not ended when {reader} starts; name it in 'needs', or what follows it"
+            )
         return f"no step has the id '{step_id}'{nearest(step_id, ended)}"
 
     def _output_reference(self, step: Step, reference: tuple[str, ...]) -> str:

@@ -1,12 +1,12 @@
 """The first layer of the check: whether a document has the shape of a playbook, said in plain sentences.
 
-A document with faults is not given up: what can be understood becomes a playbook in which each faulty step is a
-stand-in, so that the layers above find the rest in the same round.
+A document with faults is not given up: what can be understood becomes a playbook in which a stand-in takes
+the place of each faulty step, so that the layers above find the rest in the same round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,6 +57,14 @@ _WANTED = {
     "dict_type": "a mapping",
     "mapping_type": "a mapping",
     "model_type": "a mapping",
+}
+_BOUNDS = {
+    "too_short": "'{name}' is empty",
+    "string_too_short": "'{name}' is empty",
+    "too_long": "'{name}' has more than {max_length} items",
+    "string_too_long": "'{name}' has more than {max_length} characters",
+    "greater_than_equal": "'{name}' has to be at least {ge}",
+    "less_than_equal": "'{name}' has to be at most {le}",
 }
 
 
@@ -109,7 +117,9 @@ def _is_said(error: ErrorDetails, kinds: Mapping[str | int, list[Finding]]) -> b
     if not said:
         return False
     # A finding at a key is about a key of another kind; the kind itself is known then.
-    return error["type"] == "step" or (error["type"] == "extra_forbidden" and len(loc) == 3 and not said[0].at_key)
+    return error["type"] == "step" or (
+        error["type"] == "extra_forbidden" and len(loc) == 3 and not said[0].at_key
+    )
 
 
 def _finding(error: ErrorDetails, data: object) -> Finding:
@@ -129,22 +139,16 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     name = next((part for part in reversed(path) if isinstance(part, str)), "the playbook")
     if kind in _WANTED:
-        return f"'{name}' has to be {_WANTED[kind]}, not {_TYPE_NAMES.get(type(given), 'this')}"
+        subject = f"an item of '{name}'" if isinstance(path[-1], int) else f"'{name}'"
+        return f"{subject} has to be {_WANTED[kind]}, not {_TYPE_NAMES.get(type(given), 'this')}"
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":
         known = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
-        return (
-            f"'{name}' is one of {context['expected']}, not {str(given)[:80]!r}{nearest(str(given), known)}"
-        )
-    if kind in {"too_short", "string_too_short"}:
-        return f"'{name}' is empty"
-    if kind in {"too_long", "string_too_long"}:
-        return f"'{name}' has more than {context['max_length']} {'characters' if isinstance(given, str) else 'items'}"
-    if kind in {"greater_than_equal", "less_than_equal"}:
-        bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-        return f"'{name}' has to be {bound}"
-    return error["msg"]
+        meant = nearest(str(given), known)
+        return f"'{name}' is one of {context['expected']}, not {str(given)[:80]!r}{meant}"
+    template = _BOUNDS.get(kind)
+    return template.format(name=name, **context) if template else error["msg"]
 
 
 def _known_keys(parent: Path, data: object) -> frozenset[str]:
@@ -160,18 +164,21 @@ def _known_keys(parent: Path, data: object) -> frozenset[str]:
 
 def _salvaged(data: Mapping[str, Any], errors: Sequence[ErrorDetails]) -> Shape:
     """What is left of the document when the faulty parts are left out or replaced by harmless ones."""
-    faults = _Faults(frozenset(error["loc"] for error in errors))
-    clean = {key: value for key, value in data.items() if key in Playbook.model_fields and not faults.at((key,))}
+    places: set[Path] = {error["loc"] for error in errors}
+    faults = frozenset(place[:depth] for place in places for depth in range(1, len(place) + 1))
+    clean = {
+        key: value for key, value in data.items() if key in Playbook.model_fields and (key,) not in places
+    }
     clean |= {"playbook": "unreadable", "title": "unreadable"}
     if "triggers" in clean:
         clean["triggers"] = [
-            {"alert": "true"} if faults.within(("triggers", index)) else trigger
+            {"alert": "true"} if ("triggers", index) in faults else trigger
             for index, trigger in enumerate(data["triggers"])
         ]
     for name, stand_in in (("inputs", {"type": "string"}), ("outputs", None)):
         if name in clean:
             clean[name] = {
-                key: stand_in if faults.within((name, key)) else value
+                key: stand_in if (name, key) in faults else value
                 for key, value in data[name].items()
                 if _is_identifier(key)
             }
@@ -184,34 +191,22 @@ def _salvaged(data: Mapping[str, Any], errors: Sequence[ErrorDetails]) -> Shape:
         return Shape(None, (), frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class _Faults:
-    paths: frozenset[Path]
-
-    def at(self, path: Path) -> bool:
-        return path in self.paths
-
-    def within(self, path: Path) -> bool:
-        return any(each[: len(path)] == path for each in self.paths)
-
-
-def _step(step: object, index: int, faults: _Faults, opaque: set[str]) -> object:
+def _step(step: object, index: int, faults: Collection[Path], opaque: set[str]) -> object:
     """A step without its faulty keys, or else a stand-in with its id and needs, which is noted as opaque."""
     raw = step if isinstance(step, dict) else {}
     path: Path = ("steps", index)
-    if not faults.within(path):
+    if path not in faults:
         return raw
     foreign = set() if kind_problem(raw) else set(foreign_keys(raw))
-    sound = {key: value for key, value in raw.items() if key not in foreign and not faults.within((*path, key))}
+    sound = {key: value for key, value in raw.items() if key not in foreign and (*path, key) not in faults}
     if "approve" in sound and not sound.get("seats"):
         sound["seats"] = [{"role": "unreadable"}]
     try:
         Step.model_validate(sound)
     except ValidationError:
-        stand_in = {"id": f"unreadable_{index}", "set": {}}
-        stand_in |= {key: sound[key] for key in ("id", "needs") if key in sound}
-        opaque.add(stand_in["id"])
-        return stand_in
+        step_id = sound.get("id", f"unreadable_{index}")
+        opaque.add(step_id)
+        return {"id": step_id, "set": {}, **({"needs": sound["needs"]} if "needs" in sound else {})}
     return sound
 
 

@@ -70,7 +70,7 @@ def cycle_findings(playbook: Playbook) -> Iterator[Finding]:
 
 
 def _from_first(cycle: list[str], index_of: Mapping[str, int]) -> list[str]:
-    """The cycle beginning and ending with the step that is written first. graphlib gives it from need to needer."""
+    """The cycle from the step that is written first; graphlib gives it the other way round."""
     ring = cycle[:0:-1]
     start = min(range(len(ring)), key=lambda position: index_of[ring[position]])
     return [*ring[start:], *ring[:start], ring[start]]

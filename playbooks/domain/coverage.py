@@ -13,8 +13,8 @@ from playbooks.domain.playbook import Playbook, Step, needs_of
 def covered_by(playbook: Playbook, gate_id: str, catalogue: Catalogue) -> tuple[str, ...]:
     """The `do` steps that do more than read, from the gate on up to the next gates, in the order written.
 
-    What runs only after the gate failed is not covered: a denial approves nothing. An action that the catalogue
-    does not know counts as more than a read.
+    What runs only after the gate failed is not covered: a denial approves nothing. An action that the
+    catalogue does not know counts as more than a read.
     """
     steps = {step.id: step for step in playbook.steps}
     followers = _followers(needs_of(playbook))
@@ -53,8 +53,8 @@ def guarded_steps(playbook: Playbook) -> frozenset[str]:
     """The steps that can only run after a gate upstream was granted, whatever else is skipped or fails.
 
     A step runs when one of its needs was not skipped and, after success, none failed. So a gate guards what
-    needs nothing else, and what needs something else besides only if the gate itself cannot be skipped. Raises
-    graphlib.CycleError.
+    needs nothing else; what needs something besides, it guards only if the gate itself cannot be skipped.
+    Raises graphlib.CycleError.
     """
     steps = {step.id: step for step in playbook.steps}
     needs = needs_of(playbook)

@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 FORMAT = "countersign/entry/1"
 MAX_BODY = 60_000  # bytes
 MAX_INTEGER = 2**53 - 1  # what RFC 8785 carries exactly
-MAX_DEPTH = 60
 
 
 class BodyError(ValueError):
@@ -115,27 +114,6 @@ def strict_json(raw: bytes) -> Any:
 def moment(at: datetime) -> str:
     """An aware datetime as RFC 3339 in UTC with microseconds; such texts sort in order of time."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def inexact(value: object, path: str = "facts") -> str | None:
-    """The sentence that says which value cannot stand in an entry; None when all can."""
-    if value is None or isinstance(value, str | bool):
-        return None
-    if isinstance(value, int):
-        return None if abs(value) <= MAX_INTEGER else f"{path} is too large a number; give it as text."
-    if path.count(".") > MAX_DEPTH:
-        return f"{path[:80]} is nested too deeply."
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            return f"{path} has a name that is not text."
-        return _first(inexact(each, f"{path}.{key}".replace("..", ".")) for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return _first(inexact(each, f"{path}.{index}") for index, each in enumerate(value))
-    return f"{path} is a {type(value).__name__}; an entry carries text, whole numbers, true, false, lists and objects."
-
-
-def _first(found: Any) -> str | None:
-    return next((each for each in found if each is not None), None)
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What an expression refers to, read from the syntax tree that the CEL parser itself made.
 
-The parser gives its tree as a serialized `cel.expr.ParsedExpr` (cel-spec, proto/cel/expr/syntax.proto). The few
-fields that matter are read here straight from the Protocol Buffers wire format, whose numbers never change.
+The parser gives its tree as a serialized `cel.expr.ParsedExpr` (cel-spec, proto/cel/expr/syntax.proto). The
+few fields that matter are read here straight from the Protocol Buffers wire format, whose field numbers never
+change.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def references_in(serialized: bytes) -> References:
 
 
 def _walk(node: Message, bound: frozenset[str]) -> Iterator[Path]:
-    """Every reference below `node`, and an empty path for each loop. `bound` are the names of loop variables."""
+    """Every reference below `node`, and an empty path for each loop. `bound` are names of loop variables."""
     path = _path(node)
     if path is not None:
         if path[0] not in bound:

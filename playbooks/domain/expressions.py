@@ -1,8 +1,8 @@
 """Expressions are CEL (https://cel.dev), and this is the only module that knows the library.
 
-The library returns errors as values that look like text; here they are raised, as sentences. Values that go in
-and come out are those of JSON. Times go in as RFC 3339 text (`timestamp(now)` computes with them), since the
-library takes no datetime; a timestamp, duration or bytes as result is refused, with the advice to write
+The library returns errors as values that look like text; here they are raised, as sentences. Values that go
+in and come out are those of JSON. Times go in as RFC 3339 text (`timestamp(now)` computes with them), since
+the library takes no datetime; a timestamp, duration or bytes as result is refused, with the advice to write
 string(…).
 
 Bounds: 4 KB of source, 32 levels of syntax, 10,000 iterations (both by the library), 1 MiB of values that an
@@ -61,8 +61,8 @@ def evaluate(source: str, scope: Mapping[str, object]) -> object:
 def render(value: object, scope: Mapping[str, object]) -> object:
     """`value` with every `${ … }` in its texts replaced. Raises ExpressionError.
 
-    `${ … }` alone keeps the type of its value; inside text, true and false are written so, the items of a list
-    are joined by ", ", and a mapping is written as JSON. `$${` stands for a literal `${`.
+    `${ … }` alone keeps the type of its value; inside text, true and false are written so, the items of a
+    list are joined by ", ", and a mapping is written as JSON. `$${` stands for a literal `${`.
     """
     if isinstance(value, str):
         return _render_text(value, scope)
@@ -109,9 +109,7 @@ def _compiled(source: str) -> tuple[Any, References]:
     try:
         size = len(source.encode())
     except UnicodeEncodeError:
-        raise ExpressionError(
-            "An expression holds half of a surrogate pair, which is no character."
-        ) from None
+        raise ExpressionError("An expression holds half of a surrogate pair, no character.") from None
     if size > MAX_SOURCE:
         raise ExpressionError(f"An expression has {size} bytes; at most {MAX_SOURCE} are evaluated.")
     try:
@@ -217,7 +215,7 @@ class _Context:
         self._left -= size
         if self._left < 0:
             raise ExpressionError(
-                f"{_short(self._source)} refers to more than {self._limit // 1024} KiB of values; take less of them."
+                f"{_short(self._source)} refers to more than {self._limit // 1024} KiB of values."
             )
         if depth > MAX_DEPTH:
             raise ExpressionError(
@@ -258,7 +256,7 @@ class _Result:
         if isinstance(value, int):
             if abs(value) > GREATEST:
                 raise ExpressionError(
-                    f"{_short(self._source)} gives {value}, too large to be recorded exactly; write string(…)."
+                    f"{_short(self._source)} gives {value}, too large to be exact; write string(…)."
                 )
             return value
         if isinstance(value, float):

@@ -1,7 +1,7 @@
 """Observables: the addresses, names and hashes that an alert is about, and how they are found in text.
 
-The search is linear in the length of the text: it is cut into words once, and each word is looked at by patterns
-that cannot backtrack. Defanged forms (hxxp, [.], (dot), [at]) are understood.
+The search is linear in the length of the text: it is cut into words once, and each word is looked at by
+patterns that cannot backtrack. Defanged forms (hxxp, [.], (dot), [at]) are understood.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ MAX_FOUND = 1000
 _WORD = re.compile(r"[^\s\"<>`]++")
 _PIECE = re.compile(r"[^,;|'=()\[\]{}/\\]++")
 _DEFANGED = re.compile(
-    r"(?P<dot>[\[({](?:\.|dot)[\])}])|(?P<at>[\[({](?:@|at)[\])}])|(?P<colon>\[(?::|://)\])|(?P<scheme>\bhxxp)",
+    r"(?P<dot>[\[({](?:\.|dot)[\])}])|(?P<at>[\[({](?:@|at)[\])}])"
+    r"|(?P<colon>\[(?::|://)\])|(?P<scheme>\bhxxp)",
     re.IGNORECASE,
 )
 _URL = re.compile(r"(?:https?|ftp)://[^\s\"<>`]++", re.IGNORECASE)
@@ -40,9 +41,9 @@ _HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)  # 
 _IPV4_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}")
 _EDGE = ".,;:!?'*)]}"
 # Names of files look like domains; these endings are files far more often.
-_FILE_ENDINGS = frozenset(
-    "bat bin cfg class conf css csv dat dll doc docm docx elf exe gif gz htm html ini jar jpeg jpg js json jsp lnk "
-    "log md msi pdf php png ps1 py rar rb rtf sh sys tar tmp txt vbs xls xlsm xlsx xml yaml yml zip".split()  # noqa: SIM905
+_FILE_ENDING = re.compile(
+    r"bat|bin|cfg|class|conf|css|csv|dat|dll|docm?|docx|elf|exe|gif|gz|html?|ini|jar|jpe?g|js|json|jsp|lnk|log"
+    r"|md|msi|pdf|php|png|ps1|py|rar|rb|rtf|sh|sys|tar|tmp|txt|vbs|xls|xlsm|xlsx|xml|ya?ml|zip"
 )
 
 
@@ -153,6 +154,6 @@ def _domain(text: str, *, may_be_file: bool) -> tuple[str, str] | None:
     name = text.rstrip(".").lower()
     if len(name) > 253 or not _DOMAIN.fullmatch(name) or any(len(label) > 63 for label in name.split(".")):
         return None
-    if not may_be_file and name.rpartition(".")[2] in _FILE_ENDINGS:
+    if not may_be_file and _FILE_ENDING.fullmatch(name.rpartition(".")[2]):
         return None
     return "domain", name

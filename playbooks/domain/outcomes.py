@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     outputs: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """The far side works on it: ask again with `handle` after `poll_after`."""
-
-    handle: Mapping[str, object]
-    poll_after: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +26,4 @@ class Lost:
     sentence: str
 
 
-Outcome = Succeeded | Pending | Failed | Lost
+Outcome = Succeeded | Failed | Lost

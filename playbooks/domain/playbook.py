@@ -1,7 +1,7 @@
 """A playbook as a value: the shape of the language (playbooks.md), without what only a catalogue can tell.
 
-What the parts mean together (ids, names in expressions, actions, cycles) is check.py's business; a Playbook that
-came through `check` is sound.
+What the parts mean together (ids, names in expressions, actions, cycles) is check.py's business; a Playbook
+that came through `check` is sound.
 """
 
 from __future__ import annotations
@@ -32,8 +32,22 @@ COMMON_KEYS = frozenset({"id", "title", "needs", "after", "when"})
 
 # CEL's own words (cel-spec, langdef.md): none can be a step's id.
 RESERVED = frozenset(
-    "true false null in as break const continue else for function if import let loop package namespace return "
-    "var void while".split()
+    {
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+    }
+    | {"let", "loop", "package", "namespace", "return", "var", "void", "while"}
 )
 
 InputType = Literal[
@@ -44,7 +58,7 @@ InputType = Literal[
 def _identifier(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or len(text) > MAX_ID:
         raise ValueError(
-            f"'{text[:80]}' is no id: write up to {MAX_ID} of a-z, 0-9 and _, beginning with a letter"
+            f"'{text[:80]}' is no id: write up to {MAX_ID} of a-z, 0-9 and _, with a letter first"
         )
     if text in RESERVED:
         raise ValueError(f"'{text}' is a word of the expression language and cannot be an id")
@@ -54,7 +68,7 @@ def _identifier(text: str) -> str:
 def _slug(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", text) or len(text) > MAX_ID:
         raise ValueError(
-            f"'{text[:80]}' is no name: write up to {MAX_ID} of a-z, 0-9 and single hyphens, beginning with a letter"
+            f"'{text[:80]}' is no name: write up to {MAX_ID} of a-z, 0-9 and inner hyphens, a letter first"
         )
     return text
 
@@ -116,7 +130,7 @@ class Retry(_Part):
 
 
 class Undo(_Part):
-    """Instead of the action's own way back: another action (`do`), or the reason why there is none (`none`)."""
+    """Instead of the action's own way back: another action (`do`), or the reason why not (`none`)."""
 
     do: str | None = None
     none: Annotated[str, Field(min_length=1, max_length=500)] | None = None
@@ -135,9 +149,7 @@ class Undo(_Part):
     @model_validator(mode="after")
     def _is_one_way(self) -> Undo:
         if (self.do is None) == (self.none is None):
-            raise PydanticCustomError(
-                "undo", "an undo is either 'do' with an action, or 'none' with the reason"
-            )
+            raise PydanticCustomError("undo", "an undo has either 'do', an action, or 'none', the reason")
         if self.none is not None and (self.with_ or self.using):
             raise PydanticCustomError("undo", "'with' and 'using' belong to an undo that has 'do'")
         return self

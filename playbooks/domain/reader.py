@@ -1,8 +1,8 @@
 """YAML as playbooks are read: the core rules of YAML 1.2, and nothing that hides what a text means.
 
 `on`, `no` and `22:30` are strings. Anchors, aliases, tags, duplicate keys and further documents are refused.
-The parser's events are composed here, not by PyYAML: its composer knows YAML 1.1 only, and the C one crashes on
-deep nesting.
+The parser's events are composed here, not by PyYAML: its composer knows YAML 1.1 only, and the C one crashes
+on deep nesting.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Document:
 
 
 def read_yaml(text: str) -> Document:
-    """Raises Unreadable with every refused construct, or with the one error after which nothing can be read."""
+    """Raises Unreadable with every refused construct, up to an error after which nothing can be read."""
     _require_text(text)
     composer = _Composer(_events(text))
     try:
@@ -80,7 +80,7 @@ def _require_text(text: str) -> None:
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
-    # PyYAML's C parser yields each event as it is read, so the depth is known before the text is taken further.
+    # The C parser yields each event as it is read, so the depth is known before the text is taken further.
     events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.CSafeLoader)
     return events
 
@@ -97,7 +97,8 @@ def _unprintable(text: str, error: yaml.reader.ReaderError) -> Problem:
 
 
 def _place(event: yaml.Event) -> Place:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 class _Composer:
@@ -124,15 +125,16 @@ class _Composer:
         self.values[path] = _place(event)
         if isinstance(event, yaml.AliasEvent):
             return self._refuse(event, f"the alias *{event.anchor} is refused; write the value out")
-        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            self._stop(event, "a value is missing here")
+        if event.anchor is not None:
             self._refuse(event, f"the anchor &{event.anchor} is refused; there are no aliases")
-        if getattr(event, "tag", None) is not None:
+        if event.tag is not None:
             self._refuse(event, f"the tag {event.tag} is refused; values have their plain types")
-        if isinstance(event, yaml.MappingStartEvent):
-            return self._nested(event, path, self._mapping)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._nested(event, path, self._sequence)
-        return self._scalar(event)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        compose = self._mapping if isinstance(event, yaml.MappingStartEvent) else self._sequence
+        return self._nested(event, path, compose)
 
     def _nested(self, event: yaml.Event, path: Path, compose: Callable[[Path], object]) -> object:
         if len(path) >= MAX_DEPTH:
@@ -187,17 +189,17 @@ class _Composer:
         digits = text.lstrip("+-0") if text[:2] not in {"0o", "0x"} else text
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         if len(digits) > 20 or abs(value := int(text, base)) > GREATEST:
-            return self._refuse(
-                event, "this number is too large to be exact; put it in quotes to keep it as text"
-            )
+            return self._refuse(event, "this number is too large to be exact; put it in quotes")
         return value
 
     def _float(self, event: yaml.Event, text: str) -> object:
         value = float(text)
         return value if math.isfinite(value) else self._refuse(event, "this number is too large")
 
-    def _refuse(self, event: yaml.Event, message: str) -> None:
+    def _refuse(self, event: yaml.Event, message: str) -> object:
+        """Notes the problem and goes on, with nothing in the value's place."""
         self.problems.append(Problem(*_place(event), message))
+        return None
 
     def _stop(self, event: yaml.Event, message: str) -> NoReturn:
         self._refuse(event, message)

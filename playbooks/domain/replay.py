@@ -1,6 +1,6 @@
 """Replays the approvals that a run's entries record: the same facts must lead to the same verdicts again.
 
-Fed with the entries of one stream in their order; a `Contradiction` says what does not hold. Standard library only:
+Fed with the entries of one stream in their order; a `ContradictionError` says what does not hold. Standard library only:
 this module is part of the offline verifier.
 """
 
@@ -20,7 +20,7 @@ ENDINGS = {f"request.{status}": status for status in ("denied", "expired", "void
 GRAVE = frozenset({"change", "destroy"})
 
 
-class Contradiction(ValueError):
+class ContradictionError(ValueError):
     """What the entries record cannot have happened under the rules; the text is a sentence that says why."""
 
 
@@ -52,13 +52,15 @@ class Replay:
     other_actions: int = 0  # that change something and that no gate asked about
 
     def feed(self, entry: Body) -> None:
-        """Takes the next entry. Raises Contradiction."""
+        """Takes the next entry. Raises ContradictionError."""
         try:
             self._feed(entry)
-        except Contradiction:
+        except ContradictionError:
             raise
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-            raise Contradiction("It lacks a fact that is needed to replay it, or has a malformed one.") from error
+            raise ContradictionError(
+                "It lacks a fact that is needed to replay it, or has a malformed one."
+            ) from error
 
     def finish(self) -> None:
         for name, request in self.requests.items():
@@ -90,7 +92,9 @@ class Replay:
     def _request(self, facts: Mapping[str, Any]) -> Request:
         found = self.requests.get(facts["request"])
         if found is None:
-            raise Contradiction(f"It names the request {facts['request']}, which was never opened in this run.")
+            raise ContradictionError(
+                f"It names the request {facts['request']}, which was never opened in this run."
+            )
         return found
 
     def _open(self, facts: Mapping[str, Any]) -> None:
@@ -99,7 +103,10 @@ class Replay:
         seats = [seat["role"] for seat in facts["seats"]]
         _require(facts["request"] not in self.requests, "The same request is opened twice.")
         _require(_digest_of(subject) == digest, "The digest of the request is not that of what it shows.")
-        _require(set(self.requesters) <= set(facts["requesters"]), "Whoever asked for the run is not among its requesters.")
+        _require(
+            set(self.requesters) <= set(facts["requesters"]),
+            "Whoever asked for the run is not among its requesters.",
+        )
         if isinstance(subject, str):
             shown = json.loads(subject)
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
@@ -117,11 +124,18 @@ class Replay:
     def _decide(self, entry: Body) -> None:
         request, facts = self._request(entry.facts), Facts.from_json(entry.facts["duty_facts"])
         forbidden = denials(facts)
-        _require(not forbidden, "The duty rules forbid this decision: " + " ".join(each.sentence for each in forbidden))
+        _require(
+            not forbidden,
+            "The duty rules forbid this decision: " + " ".join(each.sentence for each in forbidden),
+        )
         self._compare(request, entry, facts)
         _require(facts.status == request.status, f"The request was {request.status}, and not {facts.status}.")
-        _require(facts.current_digest == request.digest, "It was decided on another subject than the request's.")
-        _require(list(facts.approvals) == request.approvers, "The approvals so far are not those that were made.")
+        _require(
+            facts.current_digest == request.digest, "It was decided on another subject than the request's."
+        )
+        _require(
+            list(facts.approvals) == request.approvers, "The approvals so far are not those that were made."
+        )
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
@@ -146,7 +160,9 @@ class Replay:
         _require(facts.decider.id == entry.actor_id, "The decider of the facts is not who decided.")
         _require(facts.verdict == entry.facts["verdict"], "The verdict of the facts is another one.")
         _require(facts.shown_digest == entry.facts["digest"], "The digest of the facts is another one.")
-        _require([seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request.")
+        _require(
+            [seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request."
+        )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
         _require(facts.authors == request.authors, "The authors are not those of the request.")
 
@@ -154,7 +170,9 @@ class Replay:
         request = self._request(facts)
         _require(request.status == "open", f"A request that is {request.status} is granted.")
         _require(request.has_quorum, "The request is granted without its quorum.")
-        _require(request.deciders == set(request.approvers), "The request is granted although somebody denied it.")
+        _require(
+            request.deciders == set(request.approvers), "The request is granted although somebody denied it."
+        )
         _require(facts["approvers"] == request.approvers, "The approvers are not those who approved.")
         _require(facts["digest"] == request.digest, "Another digest is granted than was decided on.")
         request.status = "granted"
@@ -176,7 +194,10 @@ class Replay:
                 each.digest == digest and each.status in IN_FORCE and step in each.covered
                 for each in self.requests.values()
             )
-            _require(usable, f"The step {step} ran under the digest {digest[:16]}…, for which no granted request stands.")
+            _require(
+                usable,
+                f"The step {step} ran under the digest {digest[:16]}…, for which no granted request stands.",
+            )
         if facts["round"] == 0 and facts["effect"] in GRAVE:
             self._require_every_gate(step, named)
         self.approved_actions += bool(named)
@@ -201,4 +222,4 @@ def _digest_of(value: object) -> str:
 
 def _require(holds: bool, sentence: str) -> None:
     if not holds:
-        raise Contradiction(sentence)
+        raise ContradictionError(sentence)

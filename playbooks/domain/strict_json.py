@@ -1,7 +1,7 @@
 """JSON as it is taken from outside: strict (RFC 8259), bounded, and refused with line and column.
 
-The standard library parses; what it would let pass is refused here: duplicate keys, NaN and infinities, numbers
-that no column can hold, lone surrogates and NUL in strings, and nesting that would exhaust the stack.
+The standard library parses; what it would let pass is refused here: duplicate keys, NaN and infinities,
+numbers that no column can hold, lone surrogates and NUL in strings, and nesting that would exhaust the stack.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from playbooks.domain.problems import Problem, Unreadable, place_in
 
 LEAST, GREATEST = -(2**63), 2**64 - 1
 
-# The closing quote is optional, so that an unterminated string is one token and not a scan for each quote in it.
+# The closing quote is optional, so that an unterminated string is one token, not a scan for each quote in it.
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:,]|[^\s\[\]{}:,"]++', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9][0-9.eE+-]*")

@@ -8,7 +8,7 @@ from enum import StrEnum
 class Verb(StrEnum):
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> Verb:
+    def __new__(cls, value: str, meaning: str = "") -> Verb:
         verb = str.__new__(cls, value)
         verb._value_ = value
         verb.meaning = meaning

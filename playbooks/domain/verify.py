@@ -17,16 +17,17 @@ import struct
 import sys
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from playbooks.domain.archive import CORE, Archive, Refusal
+from playbooks.domain.archive import CORE, Archive, RefusalError
 from playbooks.domain.entries import Body, BodyError, parse_body, strict_json
 from playbooks.domain.notes import Checkpoint, NoteError, VerifierKey, open_checkpoint, parse_verifier_key
-from playbooks.domain.replay import Contradiction, Replay
+from playbooks.domain.replay import ContradictionError, Replay
 from playbooks.domain.tree import leaf_hash, verify_inclusion
 
 BUNDLE_FORMAT = "countersign/bundle/1"
@@ -103,7 +104,9 @@ class Report:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Verifies an evidence bundle of Countersign, offline.")
     parser.add_argument("bundle", help="the bundle, a zip file")
-    parser.add_argument("--key", required=True, help="the verifier key, or its file, obtained before and elsewhere")
+    parser.add_argument(
+        "--key", required=True, help="the verifier key, or its file, obtained before and elsewhere"
+    )
     parser.add_argument("--json", action="store_true", help="answer as JSON")
     options = parser.parse_args(argv)
     try:
@@ -112,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--key: {printable(str(error))}")
     try:
         report = verify(options.bundle, key)
-    except Refusal as refusal:
+    except RefusalError as refusal:
         _say_refused(refusal, as_json=options.json)
         return 1
     _print(json.dumps(report.as_json()) if options.json else str(report))
@@ -120,14 +123,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def verify(path: str, key: VerifierKey) -> Report:
-    """Checks the bundle at `path`. Raises Refusal for the first thing that does not hold, and nothing else."""
+    """Checks the bundle at `path`. Raises RefusalError for the first thing that does not hold, and nothing else."""
     try:
         with Archive(path) as archive:
             return _verify(archive, key)
     except NoteError as error:
-        raise Refusal(str(error)) from error
+        raise RefusalError(str(error)) from error
     except UNREADABLE as error:
-        raise Refusal(f"The bundle cannot be read: {type(error).__name__}: {error}") from error
+        raise RefusalError(f"The bundle cannot be read: {type(error).__name__}: {error}") from error
 
 
 def read_key(text: str) -> VerifierKey:
@@ -164,24 +167,24 @@ def _open_manifest(archive: Archive) -> Manifest:
     closing = _closing(archive)
     digest = hashlib.sha256(raw).hexdigest()
     if closing.verb != "export.made" or closing.facts.get("manifest") != digest:
-        raise Refusal("The manifest is not that of this export: it was changed, or the export's own entry is missing.", closing.name)
+        raise RefusalError(
+            "The manifest is not that of this export: it was changed, or the export's own entry is missing.",
+            closing.name,
+        )
     manifest = _manifest(strict_json(raw))
     if closing.facts.get("scope") != manifest.scope or closing.stream != manifest.home:
-        raise Refusal("The export that is recorded here is one of something else.", closing.name)
+        raise RefusalError("The export that is recorded here is one of something else.", closing.name)
     return manifest
 
 
 def _closing(archive: Archive) -> Body:
     """The last entry. The others are not parsed here, so that a broken one is found beside its proof."""
-    line = b""
-    for line in archive.lines("entries.jsonl"):
-        pass
-    return parse_body(line)
+    return parse_body(deque(archive.lines("entries.jsonl"), maxlen=1)[0])
 
 
 def _manifest(value: Any) -> Manifest:
     if value["format"] != BUNDLE_FORMAT or value["scope"]["kind"] not in {"case", "run", "person", "period"}:
-        raise Refusal("The manifest is of a kind that this verifier does not know.")
+        raise RefusalError("The manifest is of a kind that this verifier does not know.")
     return Manifest(
         scope=value["scope"],
         entries=value["entries"],
@@ -195,28 +198,41 @@ def _manifest(value: Any) -> Manifest:
 def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) -> None:
     """Each line is the leaf that its proof says, and the signed tree holds it."""
     count = -1
-    for count, (line, raw) in enumerate(zip_longest(archive.lines("entries.jsonl"), archive.lines("proofs.jsonl"))):
+    for count, (line, raw) in enumerate(
+        zip_longest(archive.lines("entries.jsonl"), archive.lines("proofs.jsonl"))
+    ):
         if line is None or raw is None:
-            raise Refusal(f"There are not as many entries as proofs: line {count + 1} is missing.")
+            raise RefusalError(f"There are not as many entries as proofs: line {count + 1} is missing.")
         index = _check_leaf(line, strict_json(raw), checkpoint)
         if manifest.range and count < manifest.entries and index != manifest.range[0] + count:
-            raise Refusal(f"The entry at place {manifest.range[0] + count} of the log is missing.", parse_body(line).name)
+            raise RefusalError(
+                f"The entry at place {manifest.range[0] + count} of the log is missing.",
+                parse_body(line).name,
+            )
     if count != manifest.entries:
-        raise Refusal(f"The manifest counts {manifest.entries} entries and the closing one, the bundle {count + 1}.")
+        raise RefusalError(
+            f"The manifest counts {manifest.entries} entries and the closing one, the bundle {count + 1}."
+        )
 
 
 def _check_leaf(line: bytes, proof: Any, checkpoint: Checkpoint) -> int:
     name, index, leaf = str(proof["entry"]), int(proof["index"]), leaf_hash(line)
     if leaf.hex() != proof["leaf"]:
-        raise Refusal("The entry was changed, removed or moved: its bytes are not those that its proof is for.", name)
-    if not verify_inclusion(leaf, index, checkpoint.size, [bytes.fromhex(each) for each in proof["path"]], checkpoint.root):
-        raise Refusal(f"The entry is not at place {index} of the signed tree, or its proof was changed.", name)
+        raise RefusalError(
+            "The entry was changed, removed or moved: its bytes are not those that its proof is for.", name
+        )
+    if not verify_inclusion(
+        leaf, index, checkpoint.size, [bytes.fromhex(each) for each in proof["path"]], checkpoint.root
+    ):
+        raise RefusalError(
+            f"The entry is not at place {index} of the signed tree, or its proof was changed.", name
+        )
     try:
         body = parse_body(line)
     except BodyError as error:
-        raise Refusal(str(error), name) from error
+        raise RefusalError(str(error), name) from error
     if body.name != name:
-        raise Refusal(f"The proof names the entry otherwise: {name}", body.name)
+        raise RefusalError(f"The proof names the entry otherwise: {name}", body.name)
     return index
 
 
@@ -229,7 +245,9 @@ class Chain:
 
     def follow(self, body: Body, leaf: str) -> None:
         if (body.stream_seq, body.previous) != (self.seq + 1, self.leaf):
-            raise Refusal(f"{body.stream}#{self.seq + 1} is missing, or the order was changed.", body.name)
+            raise RefusalError(
+                f"{body.stream}#{self.seq + 1} is missing, or the order was changed.", body.name
+            )
         self.seq, self.leaf = body.stream_seq, leaf
 
 
@@ -241,10 +259,12 @@ def _check_streams(archive: Archive, manifest: Manifest) -> None:
         if body.stream in chains:
             chains[body.stream].follow(body, leaf)
         elif manifest.is_complete:
-            raise Refusal("It belongs to a stream that the manifest does not list.", body.name)
+            raise RefusalError("It belongs to a stream that the manifest does not list.", body.name)
     for name, head in manifest.streams.items():
         if (chains[name].seq, chains[name].leaf) != head:
-            raise Refusal(f"{name}#{chains[name].seq + 1} is missing, up to #{head[0]}.", f"{name}#{head[0]}")
+            raise RefusalError(
+                f"{name}#{chains[name].seq + 1} is missing, up to #{head[0]}.", f"{name}#{head[0]}"
+            )
     if manifest.is_complete:
         chains.get(manifest.home, Chain()).follow(closing, closing_leaf)
 
@@ -257,7 +277,7 @@ def _check_selection(archive: Archive, manifest: Manifest) -> None:
         case "person":
             for body in islice(_bodies(archive), manifest.entries):
                 if body.actor_id != manifest.scope["id"]:
-                    raise Refusal("It is not about what that person did.", body.name)
+                    raise RefusalError("It is not about what that person did.", body.name)
         case "period":
             _check_period(archive, manifest)
 
@@ -270,9 +290,11 @@ def _check_named(archive: Archive, manifest: Manifest) -> None:
             kind = ATTACHED[body.verb]
             named.add(f"{kind}/{body.facts[kind]}")
             if f"{kind}/{body.facts[kind]}" not in manifest.streams:
-                raise Refusal(f"It names the {kind} {body.facts[kind]}, which is not in the bundle.", body.name)
+                raise RefusalError(
+                    f"It names the {kind} {body.facts[kind]}, which is not in the bundle.", body.name
+                )
     if named != set(manifest.streams):
-        raise Refusal("The bundle does not hold exactly the streams that its scope names.")
+        raise RefusalError("The bundle does not hold exactly the streams that its scope names.")
 
 
 def _check_period(archive: Archive, manifest: Manifest) -> None:
@@ -281,29 +303,29 @@ def _check_period(archive: Archive, manifest: Manifest) -> None:
     Between them no place of the log is left out (_check_leaves), and no stream has a gap.
     """
     if manifest.range is None or manifest.entries == 0:
-        raise Refusal("The bundle of a period has no entries.")
+        raise RefusalError("The bundle of a period has no entries.")
     first, *_ = _bodies(archive)
     chains: dict[str, Chain] = {}
     for body, leaf in islice(_leaves(archive), manifest.entries):
         chains.setdefault(body.stream, Chain(body.stream_seq - 1, body.previous)).follow(body, leaf)
     if manifest.range[0] > 0 and first.occurred_at >= manifest.scope["from"]:
-        raise Refusal("The bundle begins within the period.", first.name)
+        raise RefusalError("The bundle begins within the period.", first.name)
     if manifest.range[1] < manifest.tree_size - 1 and body.occurred_at < manifest.scope["to"]:
-        raise Refusal("The bundle ends within the period.", body.name)
+        raise RefusalError("The bundle ends within the period.", body.name)
 
 
 def _check_files(archive: Archive, manifest: Manifest) -> None:
     """The other files have the manifest's digests, and the version of every run is there under its own."""
     if archive.names != CORE | set(manifest.files):
-        raise Refusal("The files in the bundle are not those that the manifest lists.")
+        raise RefusalError("The files in the bundle are not those that the manifest lists.")
     for name, digest in manifest.files.items():
         found = hashlib.sha256(archive.read(name)).hexdigest()
         if found != digest or (name.startswith("versions/") and name != f"versions/{digest}.json"):
-            raise Refusal(f"{name} was changed.")
+            raise RefusalError(f"{name} was changed.")
     for body in _bodies(archive):
         name = f"versions/{body.facts.get('version_digest')}.json"
         if body.verb == "run.started" and name not in archive.names:
-            raise Refusal(f"The playbook version that ran is not in the bundle: {name}", body.name)
+            raise RefusalError(f"The playbook version that ran is not in the bundle: {name}", body.name)
 
 
 def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
@@ -315,13 +337,13 @@ def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
         try:
             if body.stream in replays:
                 replays[body.stream].feed(body)
-        except Contradiction as contradiction:
-            raise Refusal(str(contradiction), body.name) from contradiction
+        except ContradictionError as contradiction:
+            raise RefusalError(str(contradiction), body.name) from contradiction
     for name, replay in replays.items():
         try:
             replay.finish()
-        except Contradiction as contradiction:
-            raise Refusal(str(contradiction), name) from contradiction
+        except ContradictionError as contradiction:
+            raise RefusalError(str(contradiction), name) from contradiction
     report.runs_replayed = len(replays)
     for count in ("decisions", "refusals", "approved_actions", "other_actions"):
         setattr(report, count, sum(getattr(each, count) for each in replays.values()))
@@ -346,7 +368,7 @@ def _completeness(report: Report) -> str:
             return f"Nothing is missing from any of the {report.streams} streams."
 
 
-def _say_refused(refusal: Refusal, *, as_json: bool) -> None:
+def _say_refused(refusal: RefusalError, *, as_json: bool) -> None:
     if as_json:
         _print(json.dumps({"verdict": "refused", "entry": refusal.entry, "reason": refusal.reason}))
         return

@@ -23,6 +23,7 @@ from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.progress import advance
 
+MOST_LOSSES = 5  # answers of one step that may get lost before a person is asked
 AGAIN = frozenset({Repeat.SAFE, Repeat.KEYED, Repeat.LOOKUP})
 
 
@@ -44,13 +45,21 @@ def settle(claim: Claim, outcome: Outcome, *, worker: str) -> Claim | None:
 
 
 def lose(change: Change, attempt: Attempt, sentence: str) -> None:
-    """The answer is lost. What may be repeated becomes ready again; of anything else a person is asked."""
+    """The answer is lost. What may be repeated is tried again: the first time at once, then after growing pauses,
+    and not for ever. Of anything else a person is asked.
+    """
     step = attempt.step
     moves.settle(attempt, AttemptStatus.LOST, now=change.now, sentence=sentence)
     change.note_step(Verb.STEP_LOST, step, attempt=attempt.number, sentence=sentence)
-    if actions()[step.action].repeat in AGAIN and change.run.status != RunStatus.CANCELLING:
+    losses = step.attempts.filter(status=AttemptStatus.LOST).count()
+    may_repeat = actions()[step.action].repeat in AGAIN and change.run.status != RunStatus.CANCELLING
+    if may_repeat and losses == 1:
         moves.move_step(step, StepStatus.READY, now=change.now, sentence=sentence)
         change.ready += 1
+        return
+    if may_repeat and losses <= MOST_LOSSES:
+        due_at = change.now + timedelta(seconds=2**losses)
+        moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=sentence)
         return
     moves.move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=sentence)
     change.note_step(Verb.STEP_UNKNOWN, step, attempt=attempt.number, sentence=sentence)

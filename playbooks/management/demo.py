@@ -97,7 +97,7 @@ def _people(cast: Mapping[str, Any]) -> None:
 
 def _connections(data: Mapping[str, Any]) -> None:
     for name, each in data["connections"].items():
-        connections.configure(name, caller=caller("admin"), secrets={}, **each)
+        connections.configure(name, caller=caller("admin"), **{"secrets": {}, **each})
     connections.configure(
         "gateway",
         caller=caller("admin"),

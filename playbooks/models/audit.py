@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from django.db import models
 from django.db.models.functions import Now
 
-from playbooks.models.decisions import AppendOnly
+Row = TypeVar("Row", bound=models.Model, covariant=True)
+
+
+class AppendOnly(models.QuerySet[Row]):
+    """A query set that can neither update nor delete: the first of the three walls."""
+
+    def update(self, **kwargs: object) -> int:
+        raise TypeError(f"{self.model.__name__} is append-only: its rows are never updated.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError(f"{self.model.__name__} is append-only: its rows are never deleted.")
 
 
 class AuditStream(models.Model):

@@ -17,7 +17,9 @@ RUN = Stream("run", "r-1")
 
 def entry(stream: Stream = RUN, verb: Verb = Verb.RUN_STARTED, actor: Actor = ANALYST, **facts: Any) -> Entry:
     subject = Subject(stream.kind, stream.key, f"{stream.kind} {stream.key}")
-    return Entry(stream=stream, verb=verb, actor=actor, subject=subject, facts=facts, occurred_at=timezone.now())
+    return Entry(
+        stream=stream, verb=verb, actor=actor, subject=subject, facts=facts, occurred_at=timezone.now()
+    )
 
 
 def write(*entries: Entry) -> list[AuditEntry]:

@@ -14,7 +14,9 @@ from playbooks.models.decisions import Decision
 from tests.audit.making import entry, write
 from tests.databases import take_down
 
-TABLES = {model._meta.db_table: model for model in (AuditEntry, AuditBody, AuditLeaf, AuditCheckpoint, Decision)}
+TABLES = {
+    model._meta.db_table: model for model in (AuditEntry, AuditBody, AuditLeaf, AuditCheckpoint, Decision)
+}
 
 
 def refuse(sql: str) -> None:
@@ -77,8 +79,14 @@ def test_the_clock_of_the_database_is_believed(db: None) -> None:
     assert abs((row.recorded_at - row.occurred_at).total_seconds()) < 5
     columns = "stream_id, stream_seq + 1, previous, {}, recorded_at, actor_id, actor_label, verb, subject_kind, subject_id, subject_label, outcome, leaf"
     names = columns.replace(" + 1", "").format("occurred_at")
-    late = "occurred_at - interval '61 seconds'" if connection.vendor == "postgresql" else "datetime(occurred_at, '-61 seconds')"
-    refuse(f"INSERT INTO playbooks_auditentry ({names}) SELECT {columns.format(late)} FROM playbooks_auditentry")
+    late = (
+        "occurred_at - interval '61 seconds'"
+        if connection.vendor == "postgresql"
+        else "datetime(occurred_at, '-61 seconds')"
+    )
+    refuse(
+        f"INSERT INTO playbooks_auditentry ({names}) SELECT {columns.format(late)} FROM playbooks_auditentry"
+    )
 
 
 def test_every_entry_is_queued_for_the_tree_by_the_database_itself(db: None) -> None:
@@ -107,7 +115,9 @@ def test_the_check_finds_a_trigger_that_was_emptied_or_disabled(db: None) -> Non
         cursor.execute(f"ALTER TABLE playbooks_auditentry ENABLE TRIGGER {name}")
         assert name in checks.walls_stand(None, ["default"])[0].msg
         walls.install(connection)
-        cursor.execute(f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        cursor.execute(
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+        )
     assert name in checks.walls_stand(None, ["default"])[0].msg
 
 

@@ -1,0 +1,168 @@
+"""Alerts come in: in our own form by people and services, in the product's form by a source with its token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from playbooks.api import posted
+from playbooks.api.answers import FieldProblem, answer
+from playbooks.api.authentication import Sender, actor_of
+from playbooks.api.endpoint import Endpoint, described
+from playbooks.api.parsing import JSONBytesParser, JSONLinesParser
+from playbooks.api.permissions import Need
+from playbooks.api.posted import Part
+from playbooks.audit import Actor
+from playbooks.domain import alerts as forms
+from playbooks.domain.alerts import NormalAlert, Rejected
+from playbooks.domain.problems import Unreadable
+from playbooks.models import Source
+from playbooks.operations import alerts as operations
+from playbooks.operations.alerts import Accepted
+from playbooks.operations.people import create_source
+from playbooks.operations.refusals import Invalid, Missing
+
+Kind = Literal["normal", "suricata"]
+Form = Callable[[Mapping[str, object], datetime], NormalAlert | Rejected]
+FORMS: Mapping[str, Form] = {"normal": forms.normal, "suricata": forms.suricata}
+
+POST = Need(("triage_alert", "manage_source"), "ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedAlert:
+    """`duplicate_of` is the alert that was there already, which is then also `id`."""
+
+    id: UUID
+    duplicate_of: UUID | None
+    case: UUID
+    runs: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedItem:
+    index: int
+    id: UUID
+    duplicate_of: UUID | None
+    case: UUID
+    runs: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    index: int
+    errors: tuple[FieldProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One for each alert of a list, in order: a bad one does not lose the others."""
+
+    results: tuple[AcceptedItem | RefusedItem, ...]
+
+
+Posted = dict[tuple[str, str], Any]
+BODY: Posted = {("application/json", ""): Any}
+
+
+class Receiver(Endpoint):
+    """Takes one alert, an array, or one a line, and keeps the bytes of each."""
+
+    parser_classes = (JSONBytesParser, JSONLinesParser)
+
+    def receive(self, request: Request, form: Form, source_of: Callable[[NormalAlert], Source]) -> Response:
+        """202 means that everything that is answered with an id is committed."""
+        body = request.data if isinstance(request.data, bytes) else b""
+        post = _Post(form, source_of, actor_of(request))
+        if (request.content_type or "").startswith(JSONLinesParser.media_type):
+            return _answer_list(post, posted.lines(body))
+        part = posted.single(body)
+        if part is None:
+            return _answer_list(post, posted.elements(body))
+        accepted = post.accept(part)
+        return answer(AcceptedAlert(*_said(accepted)), status=202)
+
+
+class Ingest(Receiver):
+    needs = {"POST": Need(POST.permissions, POST.scope, sources_too=True)}
+
+    @described(
+        "ingest",
+        "Post alerts as the source's product writes them",
+        answer=AcceptedAlert | Results,
+        status=202,
+    )
+    def post(self, request: Request, source: str) -> Response:
+        row = _source(request, source)
+        if row.kind not in FORMS:
+            raise Invalid(
+                [("", f"The source {row} is of the kind {row.kind}, which cannot be read. Make a new one.")]
+            )
+        return self.receive(request, FORMS[row.kind], lambda _alert: row)
+
+
+def named_source(alert: NormalAlert, actor: Actor) -> Source:
+    """The source that an alert in normal form names; one that is new is made."""
+    found = Source.objects.filter(slug=alert.source).first()
+    kind = alert.source if alert.source in FORMS else get_args(Kind)[0]
+    return found or create_source(alert.source, kind=kind, actor=actor)
+
+
+def _source(request: Request, slug: str) -> Source:
+    if isinstance(request.user, Sender):
+        if request.user.source.slug != slug:
+            raise exceptions.PermissionDenied(
+                "The token of a source may only post to that source's own address."
+            )
+        return request.user.source
+    row = Source.objects.filter(slug=slug).first()
+    if row is None:
+        raise Missing(f"There is no source {slug}.")
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """How the alerts of one request are read, whose they are, and who posts them."""
+
+    form: Form
+    source_of: Callable[[NormalAlert], Source]
+    actor: Actor
+
+    def accept(self, part: Part) -> Accepted:
+        """Raises Unreadable or Invalid."""
+        value = part.read()
+        if not isinstance(value, dict):
+            raise Invalid([("", "An alert is a JSON object.")])
+        alert = self.form(value, timezone.now())
+        if isinstance(alert, Rejected):
+            raise Invalid([(each.pointer, each.detail) for each in alert.faults])
+        return operations.ingest(alert, source=self.source_of(alert), raw=part.raw, actor=self.actor)
+
+
+def _answer_list(post: _Post, parts: list[Part]) -> Response:
+    return answer(Results(tuple(_item(post, index, part) for index, part in enumerate(parts))), status=202)
+
+
+def _item(post: _Post, index: int, part: Part) -> AcceptedItem | RefusedItem:
+    try:
+        return AcceptedItem(index, *_said(post.accept(part)))
+    except Invalid as error:
+        return RefusedItem(index, tuple(FieldProblem(*each) for each in error.errors))
+    except Unreadable as error:
+        return RefusedItem(
+            index, tuple(FieldProblem("", p.message, p.line, p.column) for p in error.problems)
+        )
+
+
+def _said(accepted: Accepted) -> tuple[UUID, UUID | None, UUID, tuple[UUID, ...]]:
+    duplicate_of = None if accepted.is_new else accepted.alert
+    return accepted.alert, duplicate_of, accepted.case, accepted.runs

@@ -1,0 +1,37 @@
+"""Who asks: the signed-in person of a request, as operations want to know them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from playbooks import access
+from playbooks.models import Principal
+from playbooks.operations.caller import Caller
+
+
+def person_of(request: HttpRequest) -> Principal:
+    """The signed-in person. Views are behind `login_required`, so anybody else is a defect."""
+    if not isinstance(request.user, Principal):
+        raise PermissionDenied("Sign in first.")
+    return request.user
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    return Caller(person_of(request), None, address_of(request))
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """The peer's network address; None where the server was reached without one, as over a Unix socket."""
+    try:
+        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:
+        return None
+
+
+def require(request: HttpRequest, permission: str, what: str) -> None:
+    """Answers 403 unless a role of the person gives the permission. `what` completes "You may not …"."""
+    if not access.may(person_of(request), permission):
+        raise PermissionDenied(f"You may not {what}. Ask an administrator for a role that may.")

@@ -1,0 +1,97 @@
+"""What every page shows besides its own content: the navigation and, in the demo, the switch between people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+
+from playbooks import access
+from playbooks.models import Principal, PrincipalKind
+from playbooks.queries import approvals, references
+
+COUNTED = 50  # more than these are not worth a number beside a word
+
+# URL name, label, icon, and the beginning of the names of the pages behind it.
+SECTIONS = (
+    ("inbox", "Inbox", "inbox", ("inbox", "approval", "decide")),
+    ("alerts", "Alerts", "alert", ("alert",)),
+    ("cases", "Cases", "case", ("case",)),
+    ("runs", "Runs", "run", ("run", "resolve")),
+    ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
+    ("audit", "Audit", "audit", ("audit",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    url: str
+    label: str
+    icon: str
+    active: bool
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    username: str
+    label: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """`back` is the page to which the switch returns."""
+
+    people: tuple[DemoPerson, ...]
+    back: str
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """The context processor. Nothing is read before a template asks for it."""
+    return {
+        "navigation": SimpleLazyObject(lambda: _navigation(request)),
+        "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
+    }
+
+
+def _navigation(request: HttpRequest) -> tuple[Link, ...]:
+    person = request.user
+    if not isinstance(person, Principal):
+        return ()
+    here = (request.resolver_match and request.resolver_match.url_name) or ""
+    hidden = set() if "see_audit" in access.permissions_of(person) else {"audit"}
+    return tuple(
+        Link(reverse(name), label, icon, here.startswith(pages), _count(name, person))
+        for name, label, icon, pages in SECTIONS
+        if name not in hidden
+    )
+
+
+def _count(name: str, person: Principal) -> int:
+    """How many requests the person may decide now."""
+    if name != "inbox":
+        return 0
+    rows = list(approvals.inbox(person)[:COUNTED])
+    return sum(view.may_decide for view in approvals.views(rows, person))
+
+
+def _demo(request: HttpRequest) -> Demo:
+    people = Principal.objects.filter(is_active=True, kind=PrincipalKind.PERSON).order_by("date_joined")
+    return Demo(
+        people=tuple(
+            DemoPerson(each.username, _described(each), each == request.user)
+            for each in people.prefetch_related("memberships__group")
+        ),
+        back=request.get_full_path() if request.method == "GET" else reverse("inbox"),
+    )
+
+
+def _described(person: Principal) -> str:
+    roles = [references.role_title(each.group.name) for each in person.memberships.all()]
+    rights = " and ".join(roles) or "no role"
+    return f"{person}: {rights}{', superuser' if person.is_superuser else ''}"

@@ -1,0 +1,72 @@
+"""The template tag library `countersign`: how values, statuses and times read."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django import template
+
+from playbooks.domain.canonical import canonical
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    name: str
+    text: str
+
+
+@register.filter
+def named(values: Mapping[str, object]) -> list[Value]:
+    """A mapping as names and texts, to be listed."""
+    return [Value(visible(name), as_text(value)) for name, value in values.items()]
+
+
+@register.filter
+def as_text(value: object) -> str:
+    """A JSON value as people read it: text as it is, everything else as JSON."""
+    return visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+
+
+@register.filter
+def visible(text: str) -> str:
+    """`text` with invisible and direction-changing characters written out, since people sign what they see."""
+    return "".join(_written_out(character) for character in text)
+
+
+@register.filter
+def as_canonical(value: object) -> str:
+    """The RFC 8785 form, the very bytes that a digest is over."""
+    return canonical(value).decode()
+
+
+@register.filter
+def words(status: str) -> str:
+    """A status without its underscore."""
+    return status.replace("_", " ")
+
+
+@register.filter
+def took(begin: datetime, end: datetime | None) -> str:
+    """How long something took, in at most two units; empty while it goes on."""
+    if end is None:
+        return ""
+    seconds = (end - begin).total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join([f"{count} {unit}" for count, unit in parts if count][:2])
+
+
+def _written_out(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Zl", "Zp"}:
+        return character
+    return f"\\u{ord(character):04x}"

@@ -1,0 +1,65 @@
+"""A small catalogue and playbooks for the tests of the language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playbooks.domain.actions import Action, Catalogue, Effect, Irreversible, NothingToUndo, Repeat, Timeout, Undo
+from playbooks.domain.check import check
+from playbooks.domain.playbook import Playbook
+
+LIBRARY = Path(__file__).parents[2] / "playbooks" / "library"
+BLOCK_ATTACKER = (LIBRARY / "block-attacker.yaml").read_text()
+
+TEXT = {"type": "string"}
+HEAD = "playbook: sample\ntitle: A sample\ninputs: {address: {type: ip}}\nsteps:\n"
+
+
+def action(
+    key: str,
+    effect: Effect,
+    inputs: dict[str, object],
+    outputs: dict[str, object],
+    undo: Undo | Irreversible | NothingToUndo | None = None,
+) -> Action:
+    return Action(
+        key=key,
+        label=key,
+        inputs={"type": "object", "properties": inputs, "required": list(inputs), "additionalProperties": False},
+        outputs={"type": "object", "properties": outputs},
+        effect=effect,
+        repeat=Repeat.SAFE,
+        undo=undo or NothingToUndo(),
+        timeout=Timeout(default=20, maximum=60),
+        target=next(iter(inputs)),
+        example={},
+    )
+
+
+_ADDRESS = {"address": TEXT}
+_HOURS = {"type": "integer", "minimum": 1}
+_ALL = (
+    action(
+        "reputation.lookup_address",
+        Effect.READ,
+        _ADDRESS,
+        {**_ADDRESS, "verdict": TEXT, "score": {"type": "integer"}, "sources": {"type": "array", "items": TEXT}},
+    ),
+    action("assets.find_owner", Effect.READ, _ADDRESS, {"owner": TEXT, "known": {"type": "boolean"}}),
+    action("nftables.block_address", Effect.CHANGE, {**_ADDRESS, "hours": _HOURS}, {"changed": {"type": "boolean"}}),
+    action("notify.send", Effect.MESSAGE, {"text": TEXT}, {}, Irreversible("A message is out.")),
+    action("disks.wipe", Effect.DESTROY, {"host": TEXT}, {"changed": {"type": "boolean"}}),
+)
+CATALOGUE: Catalogue = {each.key: each for each in _ALL}
+
+
+def problems(text: str) -> list[str]:
+    """The messages of every problem, in the order of their places."""
+    return [problem.message for problem in check(text, CATALOGUE).problems]
+
+
+def playbook(*steps: str) -> Playbook:
+    """A playbook of these steps, each a YAML flow mapping without its braces; it checks clean."""
+    checked = check(HEAD + "".join(f"  - {{{step}}}\n" for step in steps), CATALOGUE)
+    assert checked.playbook is not None, checked.problems
+    return checked.playbook
