@@ -27,10 +27,10 @@ bench: $(VENV)/test
 	@$(PY) -m tests.bench
 
 demo-tamper: $(VENV)/run
-	@$(PY) manage.py demo_tamper
+	@SOAR_PORT=$(PORT) $(PY) manage.py demo_tamper
 
 demo-crash: $(VENV)/run
-	@$(PY) manage.py demo_crash
+	@SOAR_PORT=$(PORT) $(PY) manage.py demo_crash
 
 format: $(VENV)/test
 	$(PY) -m ruff check --fix .

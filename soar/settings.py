@@ -17,7 +17,7 @@ from soar import env
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-SOAR_HOME = Path(env.text("SOAR_HOME", str(BASE_DIR / ".soar")))
+SOAR_HOME = Path(env.text("SOAR_HOME", str(BASE_DIR / ".soar"))).absolute()
 PRODUCTION = env.boolean("SOAR_PRODUCTION")
 DEMO = env.boolean("SOAR_DEMO")
 PORT = env.integer("SOAR_PORT", 8000)

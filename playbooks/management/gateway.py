@@ -1,14 +1,20 @@
 """The demo's gateway: a real target that needs no root.
 
 It stands between attackers and a victim: `GET /?from=ADDRESS` answers as the victim would, or refuses when the address
-is blocked. `PUT` and `DELETE /blocked/ADDRESS` change the list, with a token; `GET /blocked` shows it. A PUT whose
-body has `take` answers only after so many seconds, so that a worker can be killed in the middle.
+is blocked. `PUT` and `DELETE /blocked/ADDRESS` change the list, with a token; `GET /blocked` shows it and how often each
+address was put there. A PUT whose body has `take` answers only after so many seconds, so that a worker can be killed in
+the middle; one with an Idempotency-Key that it has seen counts once.
+
+Standard library only, so that it is a small process: python -m playbooks.management.gateway PORT DIRECTORY.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
+import secrets
+import signal
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +26,7 @@ LONGEST_TAKE = 30.0
 
 
 class Gateway(ThreadingHTTPServer):
-    """Keeps its block list in a file: {address: how often it was put}."""
+    """Keeps its block list in a file: {address: the idempotency keys that put it there}."""
 
     daemon_threads = True
 
@@ -29,17 +35,19 @@ class Gateway(ThreadingHTTPServer):
         self.token, self.path, self.lock = token, path, threading.Lock()
         self.closing = threading.Event()
 
-    def blocked(self) -> dict[str, int]:
-        listed: dict[str, int] = json.loads(self.path.read_text()) if self.path.exists() else {}
+    def blocked(self) -> dict[str, list[str]]:
+        listed: dict[str, list[str]] = json.loads(self.path.read_text()) if self.path.exists() else {}
         return listed
 
-    def put(self, address: str) -> bool:
-        """Blocks the address; whether it was not blocked before."""
+    def put(self, address: str, key: str) -> bool:
+        """Blocks the address; whether this is the request that did it."""
         with self.lock:
             listed = self.blocked()
-            listed[address] = listed.get(address, 0) + 1
+            keys = listed.setdefault(address, [])
+            if key not in keys:
+                keys.append(key)
             self._write(listed)
-        return listed[address] == 1
+        return keys[0] == key
 
     def delete(self, address: str) -> bool:
         """Frees the address; whether it was blocked before."""
@@ -49,7 +57,7 @@ class Gateway(ThreadingHTTPServer):
             self._write(listed)
         return was_blocked
 
-    def _write(self, listed: dict[str, int]) -> None:
+    def _write(self, listed: dict[str, list[str]]) -> None:
         scratch = self.path.with_suffix(".new")
         scratch.write_text(json.dumps(listed))
         scratch.replace(self.path)
@@ -61,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # noqa: N802 - the standard library's name
         parts = urlsplit(self.path)
         if parts.path == "/blocked":
-            self._answer(HTTPStatus.OK, self.server.blocked())
+            self._answer(HTTPStatus.OK, {each: len(keys) for each, keys in self.server.blocked().items()})
         elif parts.path == "/":
             self._pass_through(parse_qs(parts.query).get("from", [""])[0])
         else:
@@ -71,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self._is_allowed():
             return
-        changed = self.server.put(self._address())
+        changed = self.server.put(self._address(), self.headers.get("Idempotency-Key") or secrets.token_hex(8))
         take = float((json.loads(body or b"{}") or {}).get("take", 0))
         self.server.closing.wait(min(take, LONGEST_TAKE))
         self._answer(HTTPStatus.CREATED if changed else HTTPStatus.OK, {"blocked": self._address()})
@@ -107,3 +115,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def main(port: str, home: str) -> None:
+    """Serves until SIGTERM. The token is in the file `demo-gateway-token` of the directory `home`."""
+    token = (Path(home) / "demo-gateway-token").read_text(encoding="ascii")
+    gateway = Gateway(int(port), token, Path(home) / "demo-gateway.json")
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=gateway.serve_forever, daemon=True).start()
+    stop.wait()
+    gateway.closing.set()
+    gateway.shutdown()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

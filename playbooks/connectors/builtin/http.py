@@ -115,7 +115,9 @@ def _url(context: Context, path: str) -> str:
 
 
 def _headers(context: Context) -> dict[str, str]:
-    headers = dict(_header(line) for line in context.lines("headers"))
+    # A far side that knows the header does the same thing once, however often we have to ask for it.
+    headers = {"Idempotency-Key": context.idempotency_key}
+    headers.update(_header(line) for line in context.lines("headers"))
     if "token" in context.secrets:
         headers["Authorization"] = f"Bearer {context.secrets.reveal('token')}"
     return headers

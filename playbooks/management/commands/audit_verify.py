@@ -1,4 +1,6 @@
-"""`manage.py audit_verify`: checks the live audit log; exit status 1 and the entries when something does not hold."""
+"""`manage.py audit_verify`: checks the live audit log; exit status 1 and the entries when something does
+not hold.
+"""
 
 from __future__ import annotations
 

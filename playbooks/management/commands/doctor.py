@@ -1,0 +1,40 @@
+"""`manage.py doctor`: what is wrong with this installation, and how to mend it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import run_checks
+from django.core.management.base import BaseCommand, CommandError
+
+from playbooks.queries.health import health
+from playbooks.queries.quorums import unfillable_gates
+
+
+class Command(BaseCommand):
+    help = "Says what is wrong with this installation; exits with 1 when something is."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        complaints = [*_settings(), *_parts(), *_gates()]
+        for complaint in complaints:
+            self.stdout.write(f"- {complaint}")
+        if complaints:
+            raise CommandError(f"{len(complaints)} to mend.")
+        self.stdout.write("All is well.")
+
+
+def _settings() -> list[str]:
+    return [f"{message.msg} {message.hint or ''}".strip() for message in run_checks()]
+
+
+def _parts() -> list[str]:
+    return [f"{check.name}: {check.detail}" for check in health().checks if not check.ok]
+
+
+def _gates() -> list[str]:
+    return [
+        f"Nobody can open the gate {each.gate} of {each.playbook}: it needs somebody else with the role "
+        f"{' and '.join(each.roles)}. Give it with manage.py person."
+        for each in unfillable_gates()
+    ]
