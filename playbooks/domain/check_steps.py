@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
@@ -29,14 +28,16 @@ def step_findings(playbook: Playbook, catalogue: Catalogue, opaque: frozenset[st
     for index, step in enumerate(playbook.steps):
         if step.kind == "do":
             yield from _do(step, ("steps", index), catalogue)
-    cycles = list(cycle_findings(playbook))
+    cycles = list(_cycles(playbook)) if _has_unique_ids(playbook) else []
     yield from cycles
-    if not cycles and not opaque:
+    if not cycles and not opaque and _is_ordered(playbook):
         yield from _unguarded(playbook, catalogue)
 
 
 def upstream_of(playbook: Playbook) -> dict[str, frozenset[str]] | None:
-    """Step id -> the ids of all steps that end before it starts. None where the order has a cycle."""
+    """Step id -> the ids of all steps that end before it starts. None where the order cannot be told."""
+    if not _has_unique_ids(playbook):
+        return None
     needs = _known_needs(playbook)
     upstream: dict[str, frozenset[str]] = {}
     try:
@@ -47,7 +48,7 @@ def upstream_of(playbook: Playbook) -> dict[str, frozenset[str]] | None:
     return upstream
 
 
-def cycle_findings(playbook: Playbook) -> Iterator[Finding]:
+def _cycles(playbook: Playbook) -> Iterator[Finding]:
     """One finding for each of the first cycles, which share no step."""
     needs = _known_needs(playbook)
     index_of = {step.id: index for index, step in enumerate(playbook.steps)}
@@ -82,11 +83,18 @@ def _known_needs(playbook: Playbook) -> dict[str, tuple[str, ...]]:
     return {step: tuple(need for need in needed if need in needs) for step, needed in needs.items()}
 
 
+def _has_unique_ids(playbook: Playbook) -> bool:
+    return len({step.id for step in playbook.steps}) == len(playbook.steps)
+
+
+def _is_ordered(playbook: Playbook) -> bool:
+    return _has_unique_ids(playbook) and _known_needs(playbook) == needs_of(playbook)
+
+
 def _ids(playbook: Playbook) -> Iterator[Finding]:
-    counts = Counter(step.id for step in playbook.steps)
     seen: set[str] = set()
     for index, step in enumerate(playbook.steps):
-        if counts[step.id] > 1 and step.id in seen:
+        if step.id in seen:
             yield Finding(
                 ("steps", index, "id"), f"the id '{step.id}' is used by an earlier step; each is unique"
             )
@@ -98,7 +106,9 @@ def _needs(playbook: Playbook) -> Iterator[Finding]:
     for index, step in enumerate(playbook.steps):
         for position, need in enumerate(step.needs or ()):
             if need not in known:
-                message = f"'{step.id}' needs '{need}', but no step has this id{nearest(need, known)}"
+                message = (
+                    f"'{step.id}' needs '{need}', but no step has this id{nearest(need, known - {step.id})}"
+                )
                 yield Finding(("steps", index, "needs", position), message)
 
 
@@ -150,9 +160,6 @@ def _value(action: Action, name: str, schema: Any, value: object, path: Path) ->
 
 
 def _unguarded(playbook: Playbook, catalogue: Catalogue) -> Iterator[Finding]:
-    known = {step.id for step in playbook.steps}
-    if len(known) < len(playbook.steps) or any(set(step.needs or ()) - known for step in playbook.steps):
-        return  # the order is not known yet
     guarded = guarded_steps(playbook)
     for index, step in enumerate(playbook.steps):
         if step.kind == "do" and step.id not in guarded and _destroys(step, catalogue):

@@ -106,10 +106,9 @@ def syntax_error(source: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> tuple[Any, References]:
-    try:
-        size = len(source.encode())
-    except UnicodeEncodeError:
-        raise ExpressionError("An expression holds half of a surrogate pair, no character.") from None
+    if "\0" in source or not _is_unicode(source):
+        raise ExpressionError("An expression holds NUL or half of a surrogate pair, which are no characters.")
+    size = len(source.encode())
     if size > MAX_SOURCE:
         raise ExpressionError(f"An expression has {size} bytes; at most {MAX_SOURCE} are evaluated.")
     try:
@@ -199,10 +198,9 @@ class _Context:
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str):
-            self._take(len(value), depth)
-            return value
+            return self._text(value, depth)
         if isinstance(value, Mapping):
-            return {str(key): self._plain(each, depth + 1) for key, each in value.items()}
+            return {self._text(str(key), depth): self._plain(each, depth + 1) for key, each in value.items()}
         if isinstance(value, list | tuple):
             return [self._plain(each, depth + 1) for each in value]
         if isinstance(value, datetime):
@@ -210,6 +208,15 @@ class _Context:
         raise ExpressionError(
             f"{_short(self._source)} refers to a {type(value).__name__}, which is no JSON value."
         )
+
+    def _text(self, text: str, depth: int) -> str:
+        self._take(len(text), depth)
+        # The library would end the text at a NUL in silence.
+        if "\0" in text or not _is_unicode(text):
+            raise ExpressionError(
+                f"{_short(self._source)} refers to a text with NUL or half a surrogate pair."
+            )
+        return text
 
     def _take(self, size: int, depth: int) -> None:
         self._left -= size
@@ -327,6 +334,16 @@ def _depth_found(scope: object, path: Path) -> int:
             return depth
         scope = scope[name]
     return len(path)
+
+
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _first_line(message: str) -> str:

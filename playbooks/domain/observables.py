@@ -38,7 +38,6 @@ _HOST = re.compile(r"[a-z]++://(?:[^/?#@]*+@)?(\[[0-9a-f:.]++\]|[^/?#:\[\]]++)",
 _DOMAIN = re.compile(r"(?:[a-z0-9_](?:-*+[a-z0-9_])*+\.)+(?:[a-z]{2,63}|xn--[a-z0-9-]{2,59})", re.IGNORECASE)
 _MAILBOX = re.compile(r"[a-z0-9.!#$%&*+?^_~-]{1,64}", re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)  # MD5, SHA-1, SHA-256
-_IPV4_WITH_PORT = re.compile(r"([0-9.]{7,15}):[0-9]{1,5}")
 _EDGE = ".,;:!?'*)]}"
 # Names of files look like domains; these endings are files far more often.
 _FILE_ENDING = re.compile(
@@ -122,19 +121,19 @@ def _in_word(word: str) -> Iterator[tuple[str, str]]:
 def _in_pieces(word: str) -> Iterator[tuple[str, str]]:
     for match in _PIECE.finditer(word):
         piece = match[0].strip(_EDGE)
-        found = _ip(piece) or _hash(piece) or _email(piece) or _domain(piece, may_be_file=False)
-        if found:
-            yield found
+        # What is no IPv6 address may have a label before it or a port behind it.
+        for part in [piece] if _ip(piece) else piece.split(":"):
+            found = _ip(part) or _hash(part) or _email(part) or _domain(part, may_be_file=False)
+            if found:
+                yield found
 
 
 def _ip(text: str) -> tuple[str, str] | None:
-    with_port = _IPV4_WITH_PORT.fullmatch(text)
-    address = with_port[1] if with_port else text
     # Two colons at least, so that a time such as 22:30 is not tried as an address.
-    if not 2 <= len(address) <= 45 or not (address.count(".") == 3 or address.count(":") >= 2):
+    if not 3 <= len(text) <= 45 or not (text.count(".") == 3 or text.count(":") >= 2):
         return None
     try:
-        return "ip", str(ipaddress.ip_address(address))
+        return "ip", str(ipaddress.ip_address(text))
     except ValueError:
         return None
 

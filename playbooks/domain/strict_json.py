@@ -100,10 +100,10 @@ def _refuse_escapes(text: str) -> None:
         if code == 0:
             raise _at(text, match.start(), "the character NUL is refused")
         is_low = 0xDC00 <= code <= 0xDFFF
-        if is_low != (high == match.start()):
-            raise _lone(text, match.start() if is_low else high - 6)
-        if high >= 0 and not is_low:
+        if high >= 0 and not (is_low and high == match.start()):
             raise _lone(text, high - 6)
+        if is_low and high < 0:
+            raise _lone(text, match.start())
         high = match.end() if 0xD800 <= code <= 0xDBFF else -1
     if high >= 0:
         raise _lone(text, high - 6)

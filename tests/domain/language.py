@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playbooks.domain.actions import Action, Catalogue, Effect, Irreversible, NothingToUndo, Repeat, Timeout, Undo
+from playbooks.domain.actions import (
+    Action,
+    Catalogue,
+    Effect,
+    Irreversible,
+    NothingToUndo,
+    Repeat,
+    Timeout,
+    Undo,
+)
 from playbooks.domain.check import check
 from playbooks.domain.playbook import Playbook
 
@@ -25,7 +34,12 @@ def action(
     return Action(
         key=key,
         label=key,
-        inputs={"type": "object", "properties": inputs, "required": list(inputs), "additionalProperties": False},
+        inputs={
+            "type": "object",
+            "properties": inputs,
+            "required": list(inputs),
+            "additionalProperties": False,
+        },
         outputs={"type": "object", "properties": outputs},
         effect=effect,
         repeat=Repeat.SAFE,
@@ -43,10 +57,20 @@ _ALL = (
         "reputation.lookup_address",
         Effect.READ,
         _ADDRESS,
-        {**_ADDRESS, "verdict": TEXT, "score": {"type": "integer"}, "sources": {"type": "array", "items": TEXT}},
+        {
+            **_ADDRESS,
+            "verdict": TEXT,
+            "score": {"type": "integer"},
+            "sources": {"type": "array", "items": TEXT},
+        },
     ),
     action("assets.find_owner", Effect.READ, _ADDRESS, {"owner": TEXT, "known": {"type": "boolean"}}),
-    action("nftables.block_address", Effect.CHANGE, {**_ADDRESS, "hours": _HOURS}, {"changed": {"type": "boolean"}}),
+    action(
+        "nftables.block_address",
+        Effect.CHANGE,
+        {**_ADDRESS, "hours": _HOURS},
+        {"changed": {"type": "boolean"}},
+    ),
     action("notify.send", Effect.MESSAGE, {"text": TEXT}, {}, Irreversible("A message is out.")),
     action("disks.wipe", Effect.DESTROY, {"host": TEXT}, {"changed": {"type": "boolean"}}),
 )

@@ -13,7 +13,15 @@ from playbooks.domain.durations import duration_text, parse_duration
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("5s", 5), ("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("1h30m", 5400), ("1d2h3m4s", 93_784), ("0s", 0)],
+    [
+        ("5s", 5),
+        ("30m", 1800),
+        ("24h", 86_400),
+        ("7d", 604_800),
+        ("1h30m", 5400),
+        ("1d2h3m4s", 93_784),
+        ("0s", 0),
+    ],
 )
 def test_a_duration_is_read(text: str, seconds: int) -> None:
     assert parse_duration(text) == timedelta(seconds=seconds)

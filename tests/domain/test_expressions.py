@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -29,12 +30,15 @@ SCOPE = {
     },
     "now": datetime(2026, 1, 31, 9, 30, tzinfo=UTC),
 }
+# Neither NUL nor lone surrogates come through the readers.
+CHARACTERS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-    # The library ends a text at a lone surrogate; readers let none through.
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | CHARACTERS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(CHARACTERS, inner, max_size=3),
 )
 
 
@@ -101,6 +105,9 @@ def test_an_error_is_one_sentence_and_never_a_value(source: str, part: str) -> N
         ("inputs.x.map(i, inputs.x)", ["a" * 30] * 300, "gives more than 64 KiB"),
         ("inputs.x.size()", "a" * 2_000_000, "more than 1024 KiB"),
         ("inputs.x", object(), "refers to a object"),
+        ("inputs.x", "a\0b", "NUL"),
+        ("inputs.x", {"a\0b": 1}, "NUL"),
+        ("inputs.x", ["\ud800"], "surrogate"),
     ],
 )
 def test_evaluation_is_bounded(source: str, value: object, part: str) -> None:
@@ -185,9 +192,6 @@ def test_syntax_is_told_without_evaluating() -> None:
 
 @given(st.text(alphabet="inputs.x[]{}()+-/'\"$ 019&|?:!=<>\n", max_size=60))
 def test_no_text_crashes_the_evaluation(source: str) -> None:
-    try:
-        evaluate(source, SCOPE)
-        render(source, SCOPE)
-        paths(source)
-    except ExpressionError as error:
-        assert str(error)
+    for use in (lambda: evaluate(source, SCOPE), lambda: render(source, SCOPE), lambda: paths(source)):
+        with suppress(ExpressionError):
+            use()

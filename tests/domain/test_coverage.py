@@ -1,0 +1,134 @@
+"""What a gate answers for, and what can never run without one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playbooks.domain.check import check
+from playbooks.domain.coverage import covered_by, gates_of, guarded_steps
+from playbooks.domain.planner import Node, State, plan
+from playbooks.domain.playbook import Playbook, needs_of
+from playbooks.domain.statuses import STEP_ENDED, StepStatus
+from tests.domain.language import BLOCK_ATTACKER, CATALOGUE, playbook
+
+SEATS = "seats: [{role: tier-2}]"
+BLOCK = "do: nftables.block_address, with: {address: a, hours: 1}"
+LOOK = "do: reputation.lookup_address, with: {address: a}"
+
+
+def test_the_gate_of_the_shipped_playbook_covers_the_block_and_the_message() -> None:
+    shipped = check(BLOCK_ATTACKER, CATALOGUE).playbook
+    assert shipped is not None
+    assert covered_by(shipped, "gate", CATALOGUE) == ("block", "tell")
+    assert gates_of(shipped, "tell") == ("gate",)
+    assert gates_of(shipped, "owner") == ()
+
+
+def test_coverage_ends_at_the_next_gates_and_leaves_reads_out() -> None:
+    chain = playbook(
+        f"id: one, approve: Go?, {SEATS}",
+        f"id: look, {LOOK}",
+        f"id: a, {BLOCK}",
+        f"id: two, approve: Go on?, {SEATS}",
+        f"id: b, {BLOCK}",
+    )
+    assert covered_by(chain, "one", CATALOGUE) == ("a",)
+    assert covered_by(chain, "two", CATALOGUE) == ("b",)
+    assert gates_of(chain, "b") == ("two",)
+
+
+def test_a_denial_covers_nothing() -> None:
+    branches = playbook(
+        f"id: gate, approve: Go?, {SEATS}",
+        f"id: yes_, needs: [gate], {BLOCK}",
+        f"id: no_, needs: [gate], after: failure, {BLOCK}",
+        f"id: ever, needs: [gate], after: always, {BLOCK}",
+    )
+    assert covered_by(branches, "gate", CATALOGUE) == ("yes_", "ever")
+    assert gates_of(branches, "no_") == ()
+    assert guarded_steps(branches) == {"yes_"}
+
+
+@pytest.mark.parametrize(
+    ("gate", "step", "guarded"),
+    [
+        ("", "needs: [gate]", True),
+        ("", "needs: [gate, other]", True),
+        ("when: 'true', ", "needs: [gate]", True),
+        ("when: 'true', ", "needs: [gate, other]", False),
+        ("needs: [maybe], ", "needs: [gate, other]", False),
+        ("needs: [maybe, other], ", "needs: [gate, other]", True),
+        ("", "needs: [other]", False),
+        ("", "needs: [gate], after: always", False),
+    ],
+)
+def test_a_gate_that_may_be_skipped_guards_only_what_is_skipped_with_it(
+    gate: str, step: str, guarded: bool
+) -> None:
+    graph = playbook(
+        f"id: other, needs: [], {LOOK}",
+        f"id: maybe, needs: [], when: 'true', {LOOK}",
+        f"id: gate, needs: [], {gate}approve: Go?, {SEATS}".replace("needs: [], needs", "needs"),
+        f"id: step, {step}, {BLOCK}",
+    )
+    assert ("step" in guarded_steps(graph)) is guarded
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Playbook:
+    steps = []
+    for index in range(draw(st.integers(1, 7))):
+        needs = draw(st.lists(st.sampled_from([f"s{i}" for i in range(index)]), max_size=3)) if index else []
+        kind = draw(
+            st.sampled_from([f"approve: Go?, {SEATS}", BLOCK, LOOK, f"{BLOCK}, continue_on_failure: true"])
+        )
+        after = draw(st.sampled_from(["success", "success", "always", "failure"]))
+        when = draw(st.sampled_from(["", ", when: 'true'"]))
+        steps.append(f"id: s{index}, needs: [{', '.join(needs)}], after: {after}{when}, {kind}")
+    return playbook(*steps)
+
+
+@given(graphs())
+def test_the_gates_of_a_step_are_those_that_cover_it(graph: Playbook) -> None:
+    gates = [step.id for step in graph.steps if step.kind == "approve"]
+    for step in graph.steps:
+        if step.kind == "do" and step.do == "nftables.block_address":
+            covering = [gate for gate in gates if step.id in covered_by(graph, gate, CATALOGUE)]
+            assert list(gates_of(graph, step.id)) == covering
+
+
+@given(graphs(), st.data())
+def test_no_guarded_step_runs_unless_a_gate_upstream_was_granted(
+    graph: Playbook, data: st.DataObject
+) -> None:
+    """Plays the graph through the real planner, with any outcome of each step and any value of a condition."""
+    needs = needs_of(graph)
+    nodes = [
+        Node(step.id, step.kind, needs[step.id], step.after, step.when, step.continue_on_failure)
+        for step in graph.steps
+    ]
+    states = {node.key: State(StepStatus.PENDING, {}) for node in nodes}
+    guarded = guarded_steps(graph)
+    granted: set[str] = set()
+    while True:
+        moves = plan(nodes, states, condition=lambda *_: data.draw(st.booleans()), values=lambda *_: {})
+        states |= {move.key: State(move.status, {}) for move in moves}
+        for move in moves:
+            if move.key in guarded and move.status is StepStatus.READY:
+                assert _upstream(move.key, needs) & granted
+        running = [
+            key for key, state in states.items() if state.status not in STEP_ENDED | {StepStatus.PENDING}
+        ]
+        if not running:
+            break
+        key = data.draw(st.sampled_from(running))
+        ended = data.draw(st.sampled_from([StepStatus.SUCCEEDED, StepStatus.FAILED]))
+        states[key] = State(ended, {})
+        if ended is StepStatus.SUCCEEDED and next(n for n in nodes if n.key == key).kind == "approve":
+            granted.add(key)
+
+
+def _upstream(key: str, needs: dict[str, tuple[str, ...]]) -> set[str]:
+    return set(needs[key]).union(*(_upstream(need, needs) for need in needs[key]))
