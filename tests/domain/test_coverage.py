@@ -103,7 +103,7 @@ def test_the_gates_of_a_step_are_those_that_cover_it(graph: Playbook) -> None:
 def test_no_guarded_step_runs_unless_a_gate_upstream_was_granted(
     graph: Playbook, data: st.DataObject
 ) -> None:
-    """Plays the graph through the real planner, with any outcome of each step and any value of a condition."""
+    """Plays the graph through the real planner, with any outcome of a step, any value of a condition."""
     needs = needs_of(graph)
     nodes = [
         Node(step.id, step.kind, needs[step.id], step.after, step.when, step.continue_on_failure)
