@@ -13,13 +13,14 @@ from playbooks.domain.playbook import Playbook, Step, needs_of
 def covered_by(playbook: Playbook, gate_id: str, catalogue: Catalogue) -> tuple[str, ...]:
     """The `do` steps that do more than read, from the gate on up to the next gates, in the order written.
 
-    What runs only after the gate failed is not covered: a denial approves nothing. An action that the
-    catalogue does not know counts as more than a read.
+    It does not matter after which end of the gate a step would run: what follows a denial is behind the gate
+    as well, and the gate has not let it through. An action that the catalogue does not know counts as more than
+    a read.
     """
     steps = {step.id: step for step in playbook.steps}
     followers = _followers(needs_of(playbook))
     reached: set[str] = set()
-    ahead = [each for each in followers[gate_id] if steps[each].after != "failure"]
+    ahead = list(followers[gate_id])
     while ahead:
         step = steps[ahead.pop()]
         if step.id in reached or step.kind == "approve":
@@ -42,10 +43,7 @@ def gates_of(playbook: Playbook, step_id: str) -> tuple[str, ...]:
             continue
         seen.add(step.id)
         for need in needs[step.id]:
-            if steps[need].kind != "approve":
-                ahead.append(need)
-            elif step.after != "failure":
-                gates.add(need)
+            (gates.add if steps[need].kind == "approve" else ahead.append)(need)
     return tuple(step.id for step in playbook.steps if step.id in gates)
 
 

@@ -39,15 +39,15 @@ def test_coverage_ends_at_the_next_gates_and_leaves_reads_out() -> None:
     assert gates_of(chain, "b") == ("two",)
 
 
-def test_a_denial_covers_nothing() -> None:
+def test_what_follows_a_denial_is_behind_the_gate_and_not_guarded_by_it() -> None:
     branches = playbook(
         f"id: gate, approve: Go?, {SEATS}",
         f"id: yes_, needs: [gate], {BLOCK}",
         f"id: no_, needs: [gate], after: failure, {BLOCK}",
         f"id: ever, needs: [gate], after: always, {BLOCK}",
     )
-    assert covered_by(branches, "gate", CATALOGUE) == ("yes_", "ever")
-    assert gates_of(branches, "no_") == ()
+    assert covered_by(branches, "gate", CATALOGUE) == ("yes_", "no_", "ever")
+    assert gates_of(branches, "no_") == ("gate",)
     assert guarded_steps(branches) == {"yes_"}
 
 
