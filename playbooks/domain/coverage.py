@@ -14,8 +14,8 @@ def covered_by(playbook: Playbook, gate_id: str, catalogue: Catalogue) -> tuple[
     """The `do` steps that do more than read, from the gate on up to the next gates, in the order written.
 
     It does not matter after which end of the gate a step would run: what follows a denial is behind the gate
-    as well, and the gate has not let it through. An action that the catalogue does not know counts as more than
-    a read.
+    as well, and the gate has not let it through. An action that the catalogue does not know counts as more
+    than a read.
     """
     steps = {step.id: step for step in playbook.steps}
     followers = _followers(needs_of(playbook))
