@@ -47,5 +47,9 @@ def visible(principal: Principal, permission: str, rows: QuerySet[Row]) -> Query
 
 
 def roles_of(principal: Principal) -> frozenset[str]:
-    """The slugs of the roles that the principal holds now. Deciding transactions call this, never a cache."""
+    """The slugs of the roles that the principal holds now; none once deactivated. Deciding transactions call
+    this, never a cache.
+    """
+    if not principal.is_active:
+        return frozenset()
     return frozenset(principal.memberships.values_list("group__name", flat=True))

@@ -21,6 +21,11 @@ from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, wait
 from playbooks.operations.rounds import Steps, moment
 
+HIDDEN = (
+    "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
+    "that its parameters come from."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Granted:
@@ -81,14 +86,18 @@ def _verdict_of_gate(
     request = _request_in_force(gate)
     if request is None:
         return Forbidden(f"No approval of the gate {gate.key} is in force.")
-    if step.key not in requests.covered_keys(request):
-        return _not_covered(step, gate)
+    is_shown = step.key not in requests.stored_subject(request)["not_covered"]
+    if not is_shown and step.effect == Effect.DESTROY:
+        return Forbidden(HIDDEN.format(gate=gate.key))
     document = definition_of(change.run.version_id).steps[step.key]
-    changed = _what_changed(request, steps, covered(call, document))
+    changed = _what_changed(request, step, steps, covered(call, document) if is_shown else None)
     if changed:
         _ask_again(change, request, step, changed, now)
         return Asked()
-    return Granted((request,))
+    if request.status == RequestStatus.OPEN:
+        _wait_for(change, request, step, f"The gate {gate.key} is asked about again.")
+        return Asked()
+    return Granted((request,) if is_shown else ())
 
 
 def _past_closed_gate(step: Step, gate: Step) -> Granted | Forbidden:
@@ -101,53 +110,48 @@ def _past_closed_gate(step: Step, gate: Step) -> Granted | Forbidden:
     return Forbidden(f"The gate {gate.key} did not open, so this cannot run.")
 
 
-def _not_covered(step: Step, gate: Step) -> Granted | Forbidden:
-    """The gate could not show the step's parameters, so nobody approved them."""
-    if step.effect != Effect.DESTROY:
-        return Granted(())
-    return Forbidden(
-        f"The gate {gate.key} could not show what this would destroy. Give the step a gate of its own, after the "
-        "steps that its parameters come from."
-    )
-
-
 def _request_in_force(gate: Step) -> ApprovalRequest | None:
+    """The one that was granted, or that is asked again since what was granted has changed."""
     found = ApprovalRequest.objects.select_for_update(of=("self",)).select_related("step", "run")
-    return found.filter(step=gate, status__in=[RequestStatus.GRANTED, RequestStatus.CONSUMED]).first()
+    return found.filter(step=gate, status__in=requests.IN_FORCE).first()
 
 
-def _what_changed(request: ApprovalRequest, steps: Steps, sent: Covered) -> str:
+def _what_changed(request: ApprovalRequest, step: Step, steps: Steps, sent: Covered | None) -> str:
     """The field in which what would be sent, or anything else of the subject, differs from what was approved; or
     that an approver has lost the right to approve. Empty when nothing has changed.
+
+    `sent` is None for what the gate could not show. What was under way when the question was put again is in
+    neither of its lists, so it differs.
     """
     approved = requests.stored_subject(request)
-    shown = next(item for item in approved["covered"] if item["step"] == sent.step)
+    shown = next((item for item in approved["covered"] if item["step"] == step.key), None)
     return (
-        first_difference(shown, sent.as_json(), f"covered.{sent.step}")
+        first_difference(shown, sent.as_json() if sent else None, f"covered.{step.key}")
         or first_difference(approved, requests.current_subject(request, steps))
-        or _lost_approver(request)
+        or _lost_approver(request, step)
     )
 
 
-def _lost_approver(request: ApprovalRequest) -> str:
-    if request.status == RequestStatus.CONSUMED:
+def _lost_approver(request: ApprovalRequest, step: Step) -> str:
+    """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
+    if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
         return ""
     decisions = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).select_related("person")
     seats = [Seat(seat.role) for seat in request.seats.order_by("position")]
-    entitled = {
-        str(each.person_id): fitting(seats, access.roles_of(each.person))
-        for each in decisions
-        if each.person.is_active
-    }
+    entitled = {str(each.person_id): fitting(seats, access.roles_of(each.person)) for each in decisions}
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
 
 
 def _ask_again(change: Change, request: ApprovalRequest, step: Step, changed: str, now: str) -> None:
-    sentence = f"Changed since it was approved: {changed}. It has to be approved again."
-    wait(step, WaitReason.APPROVAL, now=change.now, due_at=None, sentence=sentence)
-    renewed = requests.renew(change, request, changed=changed, frozen_at=now)
-    step.due_at = renewed.due_at
-    step.save(update_fields=["due_at"])
+    """The step waits first, so that the renewed request shows it."""
+    _wait_for(
+        change, request, step, f"Changed since it was approved: {changed}. It has to be approved again."
+    )
+    requests.renew(change, request, changed=changed, frozen_at=now)
+
+
+def _wait_for(change: Change, request: ApprovalRequest, step: Step, sentence: str) -> None:
+    wait(step, WaitReason.APPROVAL, now=change.now, due_at=request.due_at, sentence=sentence)
 
 
 def _consume(change: Change, request: ApprovalRequest, step: Step) -> None:

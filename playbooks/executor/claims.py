@@ -20,7 +20,7 @@ from playbooks.domain.verbs import Verb
 from playbooks.executor.authority import Asked, Forbidden, Granted, authorize, frozen_at
 from playbooks.models import Attempt, Connection, Run, Step
 from playbooks.operations import moves
-from playbooks.operations.actions import Call, actions, connection_named, resolve
+from playbooks.operations.actions import Call, actions, connection_for, resolve
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
@@ -107,9 +107,10 @@ def _undo_call(run: Run, step: Step) -> Call:
     undo = undo_of(run, original, original.attempts.order_by("-number")[0])
     if not isinstance(undo, UndoCall):
         raise ExpressionError(undo)
-    connection = connection_named(undo.connection)
+    action = actions()[undo.action]
+    connection = connection_for(action, undo.connection)
     return Call(
-        action=actions()[undo.action],
+        action=action,
         connection=connection,
         parameters=undo.parameters,
         is_simulated=run.simulates_all or connection.is_simulated,

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from playbooks.connectors.registry import catalogue
 from playbooks.domain.actions import Action, Catalogue, Irreversible, NothingToUndo, Undo
-from playbooks.domain.expressions import ExpressionError, render
+from playbooks.domain.expressions import GREATEST, ExpressionError, render
 from playbooks.domain.playbook import Step as DocumentStep
 from playbooks.domain.subject import Covered
 from playbooks.models import Connection, Run
@@ -31,11 +31,15 @@ class Call:
     is_simulated: bool
 
 
-def connection_named(name: str) -> Connection:
-    """Raises ExpressionError, the error of what cannot be resolved, when there is no such connection."""
+def connection_for(action: Action, name: str) -> Connection:
+    """Raises ExpressionError, the error of what cannot be resolved, when there is no such connection or it is of
+    another connector than the action.
+    """
     connection = Connection.objects.filter(name=name).first()
     if connection is None:
         raise ExpressionError(f"There is no connection named {name}. An administrator has to configure it.")
+    if connection.connector != action.connector:
+        raise ExpressionError(f"The connection {name} is of {connection.connector}, not {action.connector}.")
     return connection
 
 
@@ -46,19 +50,34 @@ def connection_name(step: DocumentStep) -> str:
 
 def resolve(run: Run, step: DocumentStep, scope: Mapping[str, object]) -> Call:
     """The call of a `do` step. Raises ExpressionError with a sentence when something cannot be resolved."""
-    connection = connection_named(connection_name(step))
     action = actions()[step.do]
-    if connection.connector != action.connector:
-        raise ExpressionError(
-            f"The connection {connection.name} is of {connection.connector}, not {action.connector}."
-        )
-    parameters = render(step.with_, scope)
+    connection = connection_for(action, connection_name(step))
     return Call(
         action=action,
         connection=connection,
-        parameters=dict(parameters) if isinstance(parameters, Mapping) else {},
+        parameters=parameters_of(step.with_, scope),
         is_simulated=run.simulates_all or connection.is_simulated,
     )
+
+
+def parameters_of(values: Mapping[str, object], scope: Mapping[str, object]) -> dict[str, object]:
+    """`values` filled in. Raises ExpressionError.
+
+    Whole numbers are whole, as RFC 8785 writes them: what is approved as 24 is never sent as 24.0.
+    """
+    return {name: _as_written(render(value, scope)) for name, value in values.items()}
+
+
+def _as_written(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _as_written(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_as_written(each) for each in value]
+    if not isinstance(value, float) or not value.is_integer():
+        return value
+    if abs(value) > GREATEST:
+        raise ExpressionError(f"The number {value} is too large to be exact; write it as text.")
+    return int(value)
 
 
 def uses_simulator(definition: Definition) -> bool:

@@ -216,13 +216,9 @@ def _deny(change: Change, request: ApprovalRequest, steps: Steps, sentence: str)
 
 
 def _waiting_for(request: ApprovalRequest, steps: Steps) -> list[Step]:
-    """The gate, if it waits, and covered steps whose approval was voided at the claim."""
-    return [
-        step
-        for step in steps.values()
-        if step.wait_reason == WaitReason.APPROVAL
-        and (step.key == request.step.key or step.key in requests.covered_keys(request))
-    ]
+    """The gate, if it waits, and steps behind it whose approval was voided at the claim."""
+    keys = requests.waiting_keys(request)
+    return [step for step in steps.values() if step.wait_reason == WaitReason.APPROVAL and step.key in keys]
 
 
 def _late_deny(change: Change, request: ApprovalRequest) -> None:
@@ -239,6 +235,7 @@ def _late_escalate(change: Change, request: ApprovalRequest) -> None:
     request.escalated_at = change.now
     request.due_at = change.now + timedelta(seconds=request.within_seconds)
     request.save(update_fields=["escalated_at", "due_at"])
+    requests.tell_deadline(request)
     change.note(
         Verb.REQUEST_ESCALATED,
         subject=requests.request_subject(request),
@@ -251,6 +248,7 @@ def _late_hold(change: Change, request: ApprovalRequest) -> None:
     request.escalated_at = change.now
     request.due_at = None
     request.save(update_fields=["escalated_at", "due_at"])
+    requests.tell_deadline(request)
     change.note(
         Verb.REQUEST_ESCALATED,
         subject=requests.request_subject(request),

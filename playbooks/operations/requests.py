@@ -6,7 +6,7 @@ All functions work inside the caller's transaction, with the run row locked.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -48,7 +48,9 @@ def renew(change: Change, request: ApprovalRequest, *, changed: str, frozen_at: 
     the expressions of the covered steps see as `now`.
     """
     close(change, request, RequestStatus.VOIDED, Verb.REQUEST_VOIDED, changed=changed)
-    return _open(change, request.step, current_steps(change.run), frozen_at)
+    renewed = _open(change, request.step, current_steps(change.run), frozen_at)
+    tell_deadline(renewed)
+    return renewed
 
 
 def close(change: Change, request: ApprovalRequest, status: RequestStatus, verb: Verb, **facts: Any) -> None:
@@ -65,9 +67,18 @@ def stored_subject(request: ApprovalRequest) -> dict[str, Any]:
     return stored
 
 
-def covered_keys(request: ApprovalRequest) -> frozenset[str]:
-    """The keys of the steps that the request lets run."""
-    return frozenset(item["step"] for item in stored_subject(request)["covered"])
+def waiting_keys(request: ApprovalRequest) -> frozenset[str]:
+    """The keys of the steps that may wait for the request: the gate, and what it shows behind it."""
+    about = stored_subject(request)
+    return frozenset([about["gate"], *(item["step"] for item in about["covered"]), *about["not_covered"]])
+
+
+def tell_deadline(request: ApprovalRequest) -> None:
+    """Writes on the steps that wait for the request until when."""
+    waiting = request.run.steps.filter(
+        round=0, key__in=waiting_keys(request), wait_reason=WaitReason.APPROVAL
+    )
+    waiting.update(due_at=request.due_at)
 
 
 def current_subject(request: ApprovalRequest, steps: Steps) -> dict[str, Any]:

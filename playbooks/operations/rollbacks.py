@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from playbooks.domain.actions import Irreversible, NothingToUndo, Undo
 from playbooks.domain.duties import Denial
-from playbooks.domain.expressions import ExpressionError, render
+from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, rollback_plan
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Attempt, Run, Step
-from playbooks.operations.actions import actions, connection_name
+from playbooks.operations.actions import actions, connection_name, parameters_of
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
@@ -151,7 +151,6 @@ def _call(
     action: str, connection: str, parameters: Mapping[str, object], scope: Mapping[str, object]
 ) -> UndoCall | str:
     try:
-        rendered = render(dict(parameters), scope)
+        return UndoCall(action, connection, parameters_of(parameters, scope))
     except ExpressionError as error:
         return f"The undo by {action} cannot be composed: {error}"
-    return UndoCall(action, connection, dict(rendered) if isinstance(rendered, Mapping) else {})
