@@ -6,8 +6,9 @@ which independent facts arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.statuses import STEP_ENDED, RunStatus, StepStatus
@@ -56,19 +57,17 @@ def plan(
     nodes: Sequence[Node], states: Mapping[str, State], *, condition: Condition, values: Values
 ) -> tuple[Move, ...]:
     """Every move that follows from `states`, in the order in which they follow from each other."""
-    by_key = {node.key: node for node in nodes}
     now = dict(states)
+    failed: set[str] = set()
     moves: list[Move] = []
-    waiting = [node for node in nodes if now[node.key].status is StepStatus.PENDING]
-    while True:
-        due = [node for node in waiting if _is_due(node, now)]
-        if not due:
-            return tuple(moves)
-        for node in due:
-            move = _move(node, by_key, now, condition, values)
+    for node in _in_order(nodes):
+        if now[node.key].status is StepStatus.PENDING and _is_due(node, now):
+            move = _move(node, now, failed, condition, values)
             now[node.key] = State(move.status, move.outputs or {})
             moves.append(move)
-        waiting = [node for node in waiting if now[node.key].status is StepStatus.PENDING]
+        if _has_failed(node, now[node.key].status, failed):
+            failed.add(node.key)
+    return tuple(moves)
 
 
 def run_status(nodes: Sequence[Node], states: Mapping[str, State]) -> RunStatus:
@@ -82,18 +81,25 @@ def run_status(nodes: Sequence[Node], states: Mapping[str, State]) -> RunStatus:
     return RunStatus.FAILED if failed else RunStatus.SUCCEEDED
 
 
+def _in_order(nodes: Sequence[Node]) -> Iterator[Node]:
+    """Each node after all that it needs."""
+    by_key = {node.key: node for node in nodes}
+    order = TopologicalSorter({node.key: node.needs for node in nodes}).static_order()
+    return (by_key[key] for key in order)
+
+
 def _is_due(node: Node, states: Mapping[str, State]) -> bool:
     return all(states[need].status in STEP_ENDED for need in node.needs)
 
 
 def _move(
     node: Node,
-    nodes: Mapping[str, Node],
     states: Mapping[str, State],
+    failed: Set[str],
     condition: Condition,
     values: Values,
 ) -> Move:
-    skipped = _reason_to_skip(node, nodes, states)
+    skipped = _reason_to_skip(node, states, failed)
     if skipped:
         return Move(node.key, StepStatus.SKIPPED, skipped)
     try:
@@ -113,22 +119,19 @@ def _entry(node: Node, states: Mapping[str, State], values: Values) -> Move:
     return Move(node.key, StepStatus.WAITING)
 
 
-def _reason_to_skip(node: Node, nodes: Mapping[str, Node], states: Mapping[str, State]) -> str:
-    failed = any(_failed(nodes[need], nodes, states) for need in node.needs)
+def _reason_to_skip(node: Node, states: Mapping[str, State], failed: Set[str]) -> str:
+    follows_failure = not failed.isdisjoint(node.needs)
     if node.after == "failure":
-        return "" if failed else NOTHING_FAILED
-    if failed:
+        return "" if follows_failure else NOTHING_FAILED
+    if follows_failure:
         return "" if node.after == "always" else NOT_REACHED
     if node.needs and all(states[need].status is StepStatus.SKIPPED for need in node.needs):
         return ALL_SKIPPED
     return ""
 
 
-def _failed(node: Node, nodes: Mapping[str, Node], states: Mapping[str, State]) -> bool:
+def _has_failed(node: Node, status: StepStatus, failed: Set[str]) -> bool:
     """Whether `node` failed, or was never reached because of a failure: that passes on, a false condition does not."""
-    status = states[node.key].status
     if status in {StepStatus.FAILED, StepStatus.CANCELLED}:
         return not node.forgives
-    if status is not StepStatus.SKIPPED or node.after != "success":
-        return False
-    return any(_failed(nodes[need], nodes, states) for need in node.needs)
+    return status is StepStatus.SKIPPED and node.after == "success" and not failed.isdisjoint(node.needs)

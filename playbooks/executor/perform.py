@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 
 from playbooks.connectors import contract
@@ -11,12 +12,20 @@ from playbooks.domain.outcomes import Failed, Outcome
 from playbooks.executor.claims import Claim
 from playbooks.models import SimulatedState, unseal
 
+UNREADABLE = (
+    "The secrets of the connection {connection} were encrypted with another key. Put the key back, or enter the "
+    "secrets again."
+)
+
 
 def perform(claim: Claim) -> Outcome:
     """Does what was claimed. After a lost answer it looks first whether it happened, where that can be seen."""
     if claim.is_simulated:
         return _simulate(claim)
-    context = _context(claim)
+    try:
+        context = _context(claim)
+    except InvalidToken:
+        return Failed(UNREADABLE.format(connection=claim.connection.name), permanent=True)
     if claim.recovers and claim.action.repeat is Repeat.LOOKUP:
         found = contract.lookup(claim.action.key, context, claim.parameters)
         if found is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import transaction
@@ -10,6 +12,7 @@ from django.utils import timezone
 from playbooks.domain.actions import Repeat
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
+from playbooks.domain.expressions import GREATEST
 from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
 from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
@@ -90,10 +93,20 @@ def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
         Verb.STEP_UNDONE if step.undoes_id else Verb.STEP_SUCCEEDED,
         step,
         attempt=attempt.number,
-        outputs_digest=digest(outputs),
+        outputs_digest=_digest(outputs),
         changed=outputs.get("changed"),
         simulated=attempt.is_simulated,
     )
+
+
+def _digest(outputs: Mapping[str, object]) -> str:
+    """Far sides give 64-bit numbers, which RFC 8785 does not carry exactly: they count as text."""
+    exact = json.loads(json.dumps(outputs), parse_int=lambda digits: _exact(int(digits)))
+    return digest(exact)
+
+
+def _exact(number: int) -> int | str:
+    return number if abs(number) <= GREATEST else str(number)
 
 
 def _fail(change: Change, attempt: Attempt, outcome: Failed) -> None:
@@ -105,7 +118,11 @@ def _fail(change: Change, attempt: Attempt, outcome: Failed) -> None:
         change.note_step(Verb.STEP_FAILED, step, attempt=attempt.number, sentence=outcome.sentence)
         return
     due_at = change.now + pause
-    moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=outcome.sentence)
+    if step.status == StepStatus.UNKNOWN:  # what it had to wait went by while nobody knew
+        moves.move_step(step, StepStatus.READY, now=change.now, sentence=outcome.sentence)
+        change.ready += 1
+    else:
+        moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=outcome.sentence)
     change.note_step(
         Verb.STEP_RETRIED, step, attempt=attempt.number, sentence=outcome.sentence, due_at=due_at.isoformat()
     )

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from playbooks.domain.statuses import AttemptStatus, RequestStatus, StepStatus, WaitReason
@@ -54,21 +55,25 @@ def _recover(attempt: UUID, run: UUID, now: datetime) -> None:
 
 
 def _fire_timers(now: datetime) -> int:
-    due = Step.objects.filter(
-        status=StepStatus.WAITING, due_at__lte=now, wait_reason__in=[WaitReason.TIME, WaitReason.RETRY]
-    )
-    rows = list(due.order_by("due_at").values_list("pk", "run")[:AT_ONCE])
+    rows = list(_timers(now).order_by("due_at").values_list("pk", "run")[:AT_ONCE])
     for step, run in rows:
         _fire(step, run, now)
     return len(rows)
+
+
+def _timers(now: datetime) -> QuerySet[Step]:
+    """The steps whose time has come. Never a gate, whatever its deadline."""
+    return Step.objects.filter(
+        status=StepStatus.WAITING, due_at__lte=now, wait_reason__in=[WaitReason.TIME, WaitReason.RETRY]
+    )
 
 
 def _fire(step: UUID, run: UUID, now: datetime) -> None:
     """A timer succeeds; a retry is ready again."""
     with transaction.atomic(durable=True):
         change = Change(lock_run(run), now, SYSTEM)
-        row = Step.objects.get(pk=step)
-        if row.status != StepStatus.WAITING or row.due_at is None or row.due_at > now:
+        row = _timers(now).filter(pk=step).first()
+        if row is None:
             return
         if row.wait_reason == WaitReason.RETRY:
             move_step(row, StepStatus.READY, now=now)

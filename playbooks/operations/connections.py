@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.utils import timezone
 
@@ -39,7 +40,7 @@ def configure(
         row = row or Connection(name=name, connector=connector, revision=0, created_at=now)
         if row.connector != connector:
             raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
-        kept = {**unseal(row.sealed), **secrets}
+        kept = {**_readable_secrets(row), **secrets}
         _require_fitting(connector, settings, kept)
         row.settings, row.sealed = dict(settings), seal(kept)
         row.environment, row.is_simulated = environment, is_simulated
@@ -48,6 +49,14 @@ def configure(
         row.save()
         audit.append(_entry(row, caller, sorted(secrets)))
     return row
+
+
+def _readable_secrets(connection: Connection) -> Mapping[str, str]:
+    """None where the key has changed since: they have to be entered again, and those needed are asked for."""
+    try:
+        return unseal(connection.sealed)
+    except InvalidToken:
+        return {}
 
 
 def _require_fitting(connector: str, settings: Mapping[str, object], secrets: Mapping[str, str]) -> None:

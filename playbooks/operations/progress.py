@@ -100,21 +100,26 @@ def _move_run(change: Change, nodes: Sequence[Node], steps: Steps) -> None:
 
 def _end(change: Change, status: RunStatus, steps: Steps) -> None:
     run, definition = change.run, definition_of(change.run.version_id)
-    outputs, sentence = _outputs(definition, run, steps, moment(change.now))
-    if sentence:
-        status = RunStatus.FAILED
-    elif status is RunStatus.FAILED:
-        sentence = next(f"{s.key}: {s.sentence}" for s in steps.values() if s.status == StepStatus.FAILED)
+    outputs: Mapping[str, object] = {}
+    if status is RunStatus.FAILED:
+        sentence = _why_failed(definition, steps)
+    else:
+        outputs, sentence = _outputs(definition, run, steps, moment(change.now))
+        status = RunStatus.FAILED if sentence else status
     move(run, status, ended_at=change.now, outputs=outputs, sentence=sentence)
     change.note(Verb.RUN_ENDED, outcome=status.value, facts={"status": status.value, "sentence": sentence})
     if status is RunStatus.FAILED and definition.playbook.on_failure == "rollback":
         rollbacks.begin(change)
 
 
+def _why_failed(definition: Definition, steps: Steps) -> str:
+    """The sentence of the first step whose failure nothing forgives."""
+    failed = (node.key for node in definition.nodes if not node.forgives)
+    return next(f"{key}: {steps[key].sentence}" for key in failed if steps[key].status == StepStatus.FAILED)
+
+
 def _outputs(definition: Definition, run: Run, steps: Steps, now: str) -> tuple[dict[str, object], str]:
     """The outputs of the run, or the sentence that says why they cannot be had."""
-    if any(step.status == StepStatus.FAILED for step in steps.values()):
-        return {}, ""
     try:
         rendered = render(definition.playbook.outputs, scope_of(run, states_of(steps), now))
     except ExpressionError as error:
