@@ -1,16 +1,18 @@
 """Databases for tests that need real transactions.
 
-Django's own way, to flush all tables afterwards, meets the triggers of the append-only tables and is refused. So such
-a test uses the fixture `fresh_database` (make it known with `from tests.databases import fresh_database` in a
-conftest) in place of `transactional_db`: it takes the triggers down as the owner of the test database, empties every
-table, and builds them again.
+Django's own way, to flush all tables afterwards, meets the triggers of the append-only tables and is
+refused. So such a test uses the fixture `fresh_database` (make it known with `from tests.databases import
+fresh_database` in a conftest) in place of `transactional_db`: it takes the triggers down as the owner of
+the test database, empties every table, and builds them again.
 
-A test whose `now` is far from the clock's uses `any_time`, which takes down the trigger that compares the two.
+A test whose `now` is far from the clock's uses `any_time`, which takes down the trigger that compares the
+two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.core.management import call_command
@@ -39,6 +41,16 @@ def empty() -> None:
     connections.close_all()
     take_down()
     call_command("flush", interactive=False, verbosity=0)
+    walls.install(connection)
+
+
+@contextmanager
+def walls_down() -> Iterator[None]:
+    """What somebody who owns the database can do: takes the triggers down, and stands them up again."""
+    take_down()
+    yield
+    # PostgreSQL alters no table for which deferred constraints are still to be checked.
+    connection.check_constraints()
     walls.install(connection)
 
 

@@ -1,8 +1,8 @@
 """Exports: the evidence bundle, and the entries as JSON lines.
 
-An export has two parts. `begin` records it, in a transaction: which entries it holds and the digest of its manifest
-are facts of the entry `export.made`. `write` then waits until that entry is in a signed checkpoint and writes the
-file; what it writes is fixed by then, whatever happens in the meantime. `make` does both.
+An export has two parts. `begin` records it, in a transaction: which entries it holds and the digest of its
+manifest are facts of the entry `export.made`. `write` then waits until that entry is in a signed checkpoint
+and writes the file; what it writes is fixed by then, whatever happens in the meantime. `make` does both.
 """
 
 from __future__ import annotations
@@ -35,22 +35,24 @@ PROOFS_AT_ONCE = 200
 PATIENCE = 30.0  # seconds to wait for a checkpoint
 PAUSE = 0.2
 
-README = """Evidence from the audit log of Countersign.
+README = """\
+Evidence from the audit log of Countersign.
 
-To check it you need Python 3.11 or newer and the verifier key of the log. Use a key that you were given earlier, by
-another way than with this file (an administrator prints it with `manage.py audit_key`):
+To check it you need Python 3.11 or newer and the verifier key of the log. Use a key that you were given
+earlier, by another way than with this file (an administrator prints it with `manage.py audit_key`):
 
     python3 -I -S verify.py THIS_FILE.zip --key 'countersign-…+…+…'
 
-It needs no network and nothing to install. The status is 0 when everything holds and 1 when anything does not, with the
-entry and the reason. verify.py in here is for convenience: whoever distrusts it takes it from the product's source, or
-writes their own from the formats below.
+It needs no network and nothing to install. The status is 0 when everything holds and 1 when anything does
+not, with the entry and the reason. verify.py in here is for convenience: whoever distrusts it takes it from
+the product's source, or writes their own from the formats below.
 
-entries.jsonl   one entry a line: the exact bytes whose SHA-256(0x00 and line) is a leaf of the log; the last is the
-                entry of this export
+entries.jsonl   one entry a line: the exact bytes whose SHA-256(0x00 and line) is a leaf of the log; the
+                last is the entry of this export
 proofs.jsonl    for each line its place in the tree and its inclusion proof (RFC 9162)
 checkpoint      the signed size and root of the tree (C2SP tlog-checkpoint)
-manifest.json   scope, streams with their last entries, digests of the other files; its own digest is in the last entry
+manifest.json   scope, streams with their last entries, digests of the other files; its own digest is in
+                the last entry
 versions/       the playbook versions that ran, by the SHA-256 of their canonical JSON (RFC 8785)
 """
 
@@ -61,7 +63,9 @@ class ExportError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A recorded export. `files` are those with digests in the manifest; `closing` is the entry `export.made`."""
+    """A recorded export. `files` are those with digests in the manifest; `closing` is the entry
+    `export.made`.
+    """
 
     selection: Selection
     manifest: bytes

@@ -1,4 +1,6 @@
-"""Proofs from the stored tree: each leaf row keeps the subtrees that it completes, so a proof reads few rows."""
+"""Proofs from the stored tree: each leaf row keeps the subtrees that it completes, so a proof reads few
+rows.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ Result = TypeVar("Result")
 
 
 def inclusion_proofs(indexes: Sequence[int], size: int) -> list[tuple[bytes, ...]]:
-    """The proof of each leaf in the tree of `size` leaves, with one query. Ask for a few hundred at a time."""
+    """The proof of each leaf in the tree of `size` leaves, with one query. Ask for a few hundred at a
+    time.
+    """
     return _prove(lambda subtree: [inclusion_proof(index, size, subtree) for index in indexes])
 
 

@@ -1,8 +1,8 @@
 """The sequencer: gives committed entries their places in the tree and signs what the tree is then.
 
-A trigger queues every entry (audit/walls.py), so an entry is seen exactly when its transaction has committed: nothing
-can be passed over, and a long transaction holds up nobody else (decision 0002). Two sequencers at once are safe: one
-works, the other has nothing to do.
+A trigger queues every entry (audit/walls.py), so an entry is seen exactly when its transaction has
+committed: nothing can be passed over, and a long transaction holds up nobody else (decision 0002). Two
+sequencers at once are safe: one works, the other has nothing to do.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _begin(signer: Signer) -> None:
 
 
 def _continue(last: AuditCheckpoint | None, signer: Signer) -> Frontier:
-    """The frontier of the last checkpoint, once the tree in the database has been found to be what was signed."""
+    """The frontier of the last checkpoint, once the tree in the database has been found to be what was
+    signed.
+    """
     size = 0 if last is None else last.size
     newest = AuditLeaf.objects.order_by("-index").first()
     held = 0 if newest is None else newest.index + 1
@@ -112,8 +114,8 @@ def _compare_with_memory(size: int, signer: Signer) -> None:
         return
     if known.size > size:
         raise ForkError(
-            f"The log has {size} leaves, but a checkpoint over {known.size} was signed. The database was restored from "
-            "an older backup or entries were removed: restore the newer state."
+            f"The log has {size} leaves, but a checkpoint over {known.size} was signed. The database was"
+            " restored from an older backup, or entries were removed: restore the newer state."
         )
     if known.root != root_at(known.size):
         raise ForkError(f"The first {known.size} leaves of the tree are not those that were signed.")

@@ -1,8 +1,8 @@
 """The key that signs checkpoints: a file that only `manage.py sequence` reads.
 
-The file holds one line in the form of Go's note package, `PRIVATE+KEY+name+id+base64(0x01 and the 32-byte seed)`, with
-mode 0600. Beside it lies the last checkpoint that was signed, so that a database restored from an older backup is
-noticed.
+The file holds one line in the form of Go's note package, `PRIVATE+KEY+name+id+base64(0x01 and the 32-byte
+seed)`, with mode 0600. Beside it lies the last checkpoint that was signed, so that a database restored from
+an older backup is noticed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Signer:
         return format_note(text, self.key, self.private.sign(text.encode()))
 
     def last(self) -> Checkpoint | None:
-        """What this key signed last, as far as this machine remembers. Raises NoteError for a changed file."""
+        """What this key signed last, as far as this machine remembers. Raises NoteError for a changed
+        file.
+        """
         try:
             note = (self.home / LAST_FILE).read_bytes()
         except FileNotFoundError:

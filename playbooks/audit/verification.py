@@ -39,7 +39,9 @@ class Problem:
 
 
 def problems(key: VerifierKey, *, earlier: Checkpoint | None = None) -> Iterator[Problem]:
-    """Everything that does not hold. `earlier` is a checkpoint that somebody kept; the log must continue it."""
+    """Everything that does not hold. `earlier` is a checkpoint that somebody kept; the log must continue
+    it.
+    """
     yield from _problems_of_streams()
     yield from _problems_of_tree(key, earlier)
 

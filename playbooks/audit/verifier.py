@@ -1,4 +1,5 @@
-"""Makes verify.py, the one file that an evidence bundle is checked with, from the modules that the product itself uses.
+"""Makes verify.py, the one file that an evidence bundle is checked with, from the modules that the product
+itself uses.
 
 So the two cannot drift: the file is their source, one after the other, without the imports between them.
 """

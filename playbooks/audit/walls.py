@@ -1,8 +1,8 @@
 """The triggers that make tables append-only, on PostgreSQL and on SQLite.
 
-They are hand-written SQL, installed by a migration and after every migration again, since Django's table rebuild on
-SQLite drops triggers silently. Each is kept in the text in which the database gives it back, so that the system check
-(audit/checks.py) can compare. There is no switch to turn them off.
+They are hand-written SQL, installed by a migration and after every migration again, since Django's table
+rebuild on SQLite drops triggers silently. Each is kept in the text in which the database gives it back, so
+that the system check (audit/checks.py) can compare. There is no switch to turn them off.
 """
 
 from __future__ import annotations
@@ -73,11 +73,14 @@ def install_after_migrate(sender: AppConfig, using: str, **_kwargs: Any) -> None
         install(connection)
 
 
+_FUNCTION = "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $wall${body}$wall$"
+
+
 def _statements(trigger: Trigger, vendor: str) -> list[str]:
     if vendor != "postgresql":
         return [f"DROP TRIGGER IF EXISTS {trigger.name}", trigger.sql]
     return [
-        f"CREATE OR REPLACE FUNCTION {trigger.name}() RETURNS trigger LANGUAGE plpgsql AS $wall${trigger.function}$wall$",
+        _FUNCTION.format(name=trigger.name, body=trigger.function),
         f"DROP TRIGGER IF EXISTS {trigger.name} ON {trigger.table}",
         trigger.sql,
         f"ALTER TABLE {trigger.table} ENABLE ALWAYS TRIGGER {trigger.name}",
@@ -91,7 +94,8 @@ def _postgresql() -> Iterator[Trigger]:
             "append_only",
             "BEFORE DELETE OR UPDATE OR TRUNCATE",
             "STATEMENT",
-            f"BEGIN RAISE EXCEPTION '{table} is append-only: % is refused.', TG_OP USING ERRCODE = '23001'; END",
+            f"BEGIN RAISE EXCEPTION '{table} is append-only: % is refused.', TG_OP"
+            " USING ERRCODE = '23001'; END",
         )
     yield _on_postgresql(
         ENTRY, "stamp", "BEFORE INSERT", "ROW", "BEGIN NEW.recorded_at := clock_timestamp(); RETURN NEW; END"
@@ -102,15 +106,15 @@ def _postgresql() -> Iterator[Trigger]:
         "BEFORE INSERT",
         "ROW",
         "BEGIN IF abs(extract(epoch FROM clock_timestamp() - NEW.occurred_at)) > 60 THEN RAISE EXCEPTION"
-        " 'An audit entry cannot say that it happened at %: that is more than 60 seconds from now.', NEW.occurred_at"
-        " USING ERRCODE = '23514'; END IF; RETURN NEW; END",
+        " 'An audit entry cannot say that it happened at %: that is more than 60 seconds from now.',"
+        " NEW.occurred_at USING ERRCODE = '23514'; END IF; RETURN NEW; END",
     )
     yield _on_postgresql(
         ENTRY,
         "queue",
         "AFTER INSERT",
         "STATEMENT",
-        f"BEGIN INSERT INTO {PENDING} (entry_id) SELECT id FROM added; RETURN NULL; END",
+        f"BEGIN INSERT INTO {PENDING} (entry_id) SELECT id FROM added; RETURN NULL; END",  # noqa: S608,
         referencing=" REFERENCING NEW TABLE AS added",
     )
     yield _on_postgresql(
@@ -125,8 +129,8 @@ def _postgresql() -> Iterator[Trigger]:
         "grows",
         "BEFORE UPDATE",
         "ROW",
-        "BEGIN IF (NEW.id, NEW.kind, NEW.key) <> (OLD.id, OLD.kind, OLD.key) OR NEW.last_seq < OLD.last_seq THEN"
-        " RAISE EXCEPTION 'A stream keeps its name and only grows.' USING ERRCODE = '23001'; END IF;"
+        "BEGIN IF (NEW.id, NEW.kind, NEW.key) <> (OLD.id, OLD.kind, OLD.key) OR NEW.last_seq < OLD.last_seq"
+        " THEN RAISE EXCEPTION 'A stream keeps its name and only grows.' USING ERRCODE = '23001'; END IF;"
         " RETURN NEW; END",
     )
 
@@ -151,7 +155,7 @@ def _sqlite() -> Iterator[Trigger]:
             "replace",
             "BEFORE INSERT",
             f"{table} is append-only: REPLACE is refused.",
-            when=f"EXISTS (SELECT 1 FROM {table} WHERE {same})",
+            when=f"EXISTS (SELECT 1 FROM {table} WHERE {same})",  # noqa: S608
         )
     yield _on_sqlite(
         ENTRY,
@@ -160,7 +164,7 @@ def _sqlite() -> Iterator[Trigger]:
         "An audit entry cannot say that it happened more than 60 seconds from now.",
         when="coalesce(abs(julianday('now') - julianday(NEW.occurred_at)) * 86400 > 60, 1)",
     )
-    queue = f"INSERT INTO {PENDING} (entry_id) VALUES (NEW.id);"
+    queue = f"INSERT INTO {PENDING} (entry_id) VALUES (NEW.id);"  # noqa: S608
     yield Trigger(
         ENTRY, f"{ENTRY}_queue", f"CREATE TRIGGER {ENTRY}_queue AFTER INSERT ON {ENTRY} BEGIN {queue} END"
     )
@@ -186,7 +190,7 @@ def _on_sqlite(table: str, suffix: str, event: str, refusal: str, *, when: str =
 
 
 def _present_on_postgresql(connection: BaseDatabaseWrapper) -> dict[str, tuple[str, str]]:
-    # Pretty-printing leaves out the schema of tables on the search path. Only triggers that are always on count.
+    # Pretty-printing leaves out the schema of tables on the search path. Only what is always on counts.
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.tgname, pg_get_triggerdef(t.oid, true), p.prosrc FROM pg_trigger t"

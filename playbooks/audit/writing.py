@@ -1,7 +1,8 @@
 """Appending to the audit log: in the transaction of the change that the entries are about, or not at all.
 
-Four statements whatever the number of entries: the streams are locked, entries and bodies inserted, and the streams
-told their last leaf. Streams are locked in a fixed order, so that two writers never wait for each other.
+Four statements whatever the number of entries: the streams are locked, entries and bodies inserted, and the
+streams told their last leaf. Streams are locked in a fixed order, so that two writers never wait for each
+other.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def append(*entries: Entry) -> list[AuditEntry]:
 
 
 def lock_stream(stream: Stream) -> bool:
-    """Nothing is appended to the stream until the caller's transaction ends. Answers whether it has entries."""
+    """Nothing is appended to the stream until the caller's transaction ends. Answers whether it has
+    entries.
+    """
     return (
         AuditStream.objects.select_for_update().filter(kind=stream.kind, key=stream.key).first() is not None
     )
@@ -170,7 +173,9 @@ def _encode(row: AuditEntry, facts: Mapping[str, Any]) -> bytes:
 
 
 def _shorten(facts: dict[str, Any], verb: str) -> None:
-    """Puts a digest in the place of the largest fact: of a text its UTF-8, of anything else its canonical JSON."""
+    """Puts a digest in the place of the largest fact: of a text its UTF-8, of anything else its canonical
+    JSON.
+    """
     encoded = {
         name: value.encode() if isinstance(value, str) else canonical(value) for name, value in facts.items()
     }
@@ -181,7 +186,9 @@ def _shorten(facts: dict[str, Any], verb: str) -> None:
 
 
 def _exact(value: object, path: str, depth: int = 0) -> object:
-    """`value` with every number that JSON readers may round as text. Raises EntryError for what is not JSON."""
+    """`value` with every number that JSON readers may round as text. Raises EntryError for what is not
+    JSON.
+    """
     if depth > MAX_DEPTH:
         raise EntryError(f"The fact {path[:80]} is nested too deeply for an audit entry.")
     if value is None or isinstance(value, bool):

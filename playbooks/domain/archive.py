@@ -1,7 +1,7 @@
 """Reading an evidence bundle, which may come from anybody: a zip file with known members and bounded lines.
 
-Nothing is unpacked to the disk and no member is ever held in memory beyond a limit, so neither path tricks nor zip
-bombs have anything to work on. Standard library only: this module is part of the offline verifier.
+Nothing is unpacked to the disk and no member is ever held in memory beyond a limit, so neither path tricks
+nor zip bombs have anything to work on. Standard library only: this module is part of the offline verifier.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Ed25519 verification in plain Python (RFC 8032 section 5.1), for machines where nothing can be installed.
 
-Strict: an encoding of a point or of S that is not the canonical one is refused. Only verification is here, so no
-secret passes through and constant time does not matter. Standard library only: part of the offline verifier.
+Strict: an encoding of a point or of S that is not the canonical one is refused. Only verification is here,
+so no secret passes through and constant time does not matter. Standard library only: part of the offline
+verifier.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The body of an audit entry: what its leaf in the tree is the hash of.
 
-The body is canonical JSON (RFC 8785) of everything that an entry says, without floats. The writer encodes it once and
-those bytes are kept for good; readers parse them here, strictly. Standard library only: part of the offline verifier.
+The body is canonical JSON (RFC 8785) of everything that an entry says, without floats. The writer encodes
+it once and those bytes are kept for good; readers parse them here, strictly. Standard library only: part of
+the offline verifier.
 """
 
 from __future__ import annotations

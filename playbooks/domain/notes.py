@@ -1,7 +1,8 @@
 """Signed notes, verifier keys and checkpoints, as C2SP specifies them (signed-note, tlog-checkpoint).
 
-A note is text, an empty line, and signature lines. A checkpoint is a note that says origin, size and root of a tree.
-Standard library only, and the faster `cryptography` where it is installed: part of the offline verifier.
+A note is text, an empty line, and signature lines. A checkpoint is a note that says origin, size and root
+of a tree. Standard library only, and the faster `cryptography` where it is installed: part of the offline
+verifier.
 """
 
 from __future__ import annotations

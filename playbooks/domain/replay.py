@@ -1,7 +1,7 @@
 """Replays the approvals that a run's entries record: the same facts must lead to the same verdicts again.
 
-Fed with the entries of one stream in their order; a `ContradictionError` says what does not hold. Standard library only:
-this module is part of the offline verifier.
+Fed with the entries of one stream in their order; a `ContradictionError` says what does not hold. Standard
+library only: this module is part of the offline verifier.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ class Replay:
             request.has_quorum = is_quorum(facts)
 
     def _refuse(self, entry: Body) -> None:
-        """The rules must say no again, with the same sentences. What was refused before any facts has none."""
+        """The rules must say no again, with the same sentences. What was refused before any facts has
+        none.
+        """
         if entry.facts["duty_facts"] is None:
             return
         request, facts = self._request(entry.facts), Facts.from_json(entry.facts["duty_facts"])
@@ -185,7 +187,9 @@ class Replay:
         request.status = "consumed"
 
     def _claim(self, facts: Mapping[str, Any]) -> None:
-        """What changes something needs each request that covers it in force, over the digest that it names."""
+        """What changes something needs each request that covers it in force, over the digest that it
+        names.
+        """
         if facts["effect"] == "read":
             return
         named, step = facts["subject_digests"], facts["step"]
@@ -209,7 +213,7 @@ class Replay:
             if step in request.covered:
                 _require(
                     request.status in IN_FORCE and request.digest in named,
-                    f"The step {step} ran although the request at {request.gate} that covers it is {request.status}.",
+                    f"The step {step} ran although its request at {request.gate} is {request.status}.",
                 )
 
 

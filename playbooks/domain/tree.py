@@ -1,7 +1,7 @@
 """The Merkle tree of the audit log (RFC 6962, RFC 9162 section 2.1): roots, inclusion and consistency proofs.
 
-All hashes are SHA-256, 32 bytes. Leaves are counted from zero. Standard library only: this module is part of the
-offline verifier.
+All hashes are SHA-256, 32 bytes. Leaves are counted from zero. Standard library only: this module is part
+of the offline verifier.
 """
 
 from __future__ import annotations

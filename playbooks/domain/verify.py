@@ -1,9 +1,10 @@
 """The offline verifier of evidence bundles: verify.py BUNDLE --key KEY [--json]
 
-KEY is the verifier key of the log, or a file that holds it, which you obtained EARLIER and NOT from the bundle. Exit
-status: 0 verified, 1 refused, 2 wrong usage. It checks, in this order: the checkpoint's signature, the manifest and the
-entry that records the export, every entry's leaf and its inclusion in the signed tree, that nothing was left out, the
-digests of the files, and that every approval comes to the same verdict when it is replayed.
+KEY is the verifier key of the log, or a file that holds it, which you obtained EARLIER and NOT from the
+bundle. Exit status: 0 verified, 1 refused, 2 wrong usage. It checks, in this order: the checkpoint's
+signature, the manifest and the entry that records the export, every entry's leaf and its inclusion in the
+signed tree, that nothing was left out, the digests of the files, and that every approval comes to the same
+verdict when it is replayed.
 
 Python 3.11 or newer and its standard library are all it needs.
 """
@@ -28,20 +29,22 @@ from playbooks.domain.archive import CORE, Archive, RefusalError
 from playbooks.domain.entries import Body, BodyError, parse_body, strict_json
 from playbooks.domain.notes import Checkpoint, NoteError, VerifierKey, open_checkpoint, parse_verifier_key
 from playbooks.domain.replay import ContradictionError, Replay
-from playbooks.domain.tree import leaf_hash, verify_inclusion
+from playbooks.domain.tree import HASH_SIZE, leaf_hash, verify_inclusion
 
 BUNDLE_FORMAT = "countersign/bundle/1"
 ATTACHED = {"alert.attached": "alert", "run.attached": "run"}
 # What reading a hostile file can raise; whatever it is, the bundle is refused.
 UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
-    LookupError, TypeError, ArithmeticError, MemoryError,
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, LookupError,
+    TypeError, ArithmeticError, MemoryError,
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the bundle says it holds. `streams` are those that are complete: name -> (last number, last leaf)."""
+    """What the bundle says it holds. `streams` are those that are complete: name -> (last number, last
+    leaf).
+    """
 
     scope: Mapping[str, str]
     entries: int
@@ -92,11 +95,11 @@ class Report:
     def __str__(self) -> str:
         signed = self.checkpoint
         return (
-            f"VERIFIED: {self.entries} entries about {' '.join(map(str, self.scope.values()))}, all in the log"
+            f"VERIFIED: {self.entries} entries about {_about(self.scope)}, all in the log"
             f" {signed.origin} of {signed.size} entries ({', '.join(signed.extensions)}).\n"
             f"{_completeness(self)}\n"
-            f"Replayed {self.runs_replayed} runs: {self.decisions} decisions and {self.refusals} refusals come to the"
-            f" same verdicts; {self.approved_actions} actions ran under an approval of exactly what ran,"
+            f"Replayed {self.runs_replayed} runs: {self.decisions} decisions and {self.refusals} refusals"
+            f" come to the same verdicts; {self.approved_actions} actions ran under an approval of exactly what ran,"
             f" {self.other_actions} without a gate before them."
         )
 
@@ -123,7 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def verify(path: str, key: VerifierKey) -> Report:
-    """Checks the bundle at `path`. Raises RefusalError for the first thing that does not hold, and nothing else."""
+    """Checks the bundle at `path`. Raises RefusalError for the first thing that does not hold, and nothing
+    else.
+    """
     try:
         with Archive(path) as archive:
             return _verify(archive, key)
@@ -151,7 +156,7 @@ def printable(text: str) -> str:
 
 def _verify(archive: Archive, key: VerifierKey) -> Report:
     checkpoint = open_checkpoint(archive.read("checkpoint"), key)
-    manifest = _open_manifest(archive)
+    manifest = _open_manifest(archive, checkpoint)
     _check_leaves(archive, manifest, checkpoint)
     report = Report(manifest.scope, checkpoint, entries=manifest.entries, streams=len(manifest.streams))
     _check_streams(archive, manifest)
@@ -161,10 +166,12 @@ def _verify(archive: Archive, key: VerifierKey) -> Report:
     return report
 
 
-def _open_manifest(archive: Archive) -> Manifest:
-    """The manifest, which the closing entry vouches for: nobody can write another without changing the log."""
+def _open_manifest(archive: Archive, checkpoint: Checkpoint) -> Manifest:
+    """The manifest, which the closing entry vouches for: nobody can write another without changing the
+    log.
+    """
     raw = archive.read("manifest.json")
-    closing = _closing(archive)
+    closing = _closing(archive, checkpoint)
     digest = hashlib.sha256(raw).hexdigest()
     if closing.verb != "export.made" or closing.facts.get("manifest") != digest:
         raise RefusalError(
@@ -177,9 +184,13 @@ def _open_manifest(archive: Archive) -> Manifest:
     return manifest
 
 
-def _closing(archive: Archive) -> Body:
-    """The last entry. The others are not parsed here, so that a broken one is found beside its proof."""
-    return parse_body(deque(archive.lines("entries.jsonl"), maxlen=1)[0])
+def _closing(archive: Archive, checkpoint: Checkpoint) -> Body:
+    """The last entry, once it has been found to be in the signed tree."""
+    line, proof = (deque(archive.lines(name), maxlen=1) for name in ("entries.jsonl", "proofs.jsonl"))
+    if not line or not proof:
+        raise RefusalError("The bundle has no entries or no proofs.")
+    _check_leaf(line[0], proof[0], checkpoint)
+    return parse_body(line[0])
 
 
 def _manifest(value: Any) -> Manifest:
@@ -203,7 +214,7 @@ def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) 
     ):
         if line is None or raw is None:
             raise RefusalError(f"There are not as many entries as proofs: line {count + 1} is missing.")
-        index = _check_leaf(line, strict_json(raw), checkpoint)
+        index = _check_leaf(line, raw, checkpoint)
         if manifest.range and count < manifest.entries and index != manifest.range[0] + count:
             raise RefusalError(
                 f"The entry at place {manifest.range[0] + count} of the log is missing.",
@@ -215,25 +226,39 @@ def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) 
         )
 
 
-def _check_leaf(line: bytes, proof: Any, checkpoint: Checkpoint) -> int:
-    name, index, leaf = str(proof["entry"]), int(proof["index"]), leaf_hash(line)
-    if leaf.hex() != proof["leaf"]:
-        raise RefusalError(
-            "The entry was changed, removed or moved: its bytes are not those that its proof is for.", name
-        )
-    if not verify_inclusion(
-        leaf, index, checkpoint.size, [bytes.fromhex(each) for each in proof["path"]], checkpoint.root
-    ):
-        raise RefusalError(
-            f"The entry is not at place {index} of the signed tree, or its proof was changed.", name
-        )
+def _check_leaf(line: bytes, raw: bytes, checkpoint: Checkpoint) -> int:
+    """The place of the entry in the tree, once leaf and proof have been found to be right."""
+    leaf = leaf_hash(line)
     try:
-        body = parse_body(line)
-    except BodyError as error:
-        raise RefusalError(str(error), name) from error
-    if body.name != name:
-        raise RefusalError(f"The proof names the entry otherwise: {name}", body.name)
+        proof = strict_json(raw)
+        name, index = str(proof["entry"]), int(proof["index"])
+        said, path = str(proof["leaf"]), [_hash(step) for step in proof["path"]]
+    except (ValueError, LookupError, TypeError) as error:
+        raise RefusalError("Its proof cannot be read.", _name_of(line)) from error
+    if leaf.hex() != said:
+        raise RefusalError(
+            "It was changed, removed or moved: its bytes are not those that its proof is for.", name
+        )
+    if not verify_inclusion(leaf, index, checkpoint.size, path, checkpoint.root):
+        raise RefusalError(f"It is not at place {index} of the signed tree, or its proof was changed.", name)
+    if _name_of(line) != name:
+        raise RefusalError("Its proof calls it something else.", _name_of(line))
     return index
+
+
+def _hash(text: str) -> bytes:
+    """A hash in lower-case hex. Raises ValueError for any other spelling, so that no change goes unseen."""
+    value = bytes.fromhex(text)
+    if value.hex() != text or len(value) != HASH_SIZE:
+        raise ValueError("This is no SHA-256 in lower-case hex.")
+    return value
+
+
+def _name_of(line: bytes) -> str:
+    try:
+        return parse_body(line).name
+    except BodyError:
+        return ""
 
 
 @dataclass(slots=True)
@@ -298,7 +323,8 @@ def _check_named(archive: Archive, manifest: Manifest) -> None:
 
 
 def _check_period(archive: Archive, manifest: Manifest) -> None:
-    """The first entry is from before the period and the last from after it, unless the log begins or ends there.
+    """The first entry is from before the period and the last from after it, unless the log begins or ends
+    there.
 
     Between them no place of the log is left out (_check_leaves), and no stream has a gap.
     """
@@ -358,10 +384,16 @@ def _bodies(archive: Archive) -> Iterator[Body]:
     return (parse_body(line) for line in archive.lines("entries.jsonl"))
 
 
+def _about(scope: Mapping[str, str]) -> str:
+    return printable(" ".join(str(scope[name]) for name in ("kind", "id", "from", "to") if name in scope))
+
+
 def _completeness(report: Report) -> str:
     match report.scope["kind"]:
         case "person":
-            return "Each entry is authentic. That none is missing can be shown for cases, runs and periods, not here."
+            return (
+                "Each entry is authentic; that none is missing can be shown for cases, runs and periods only."
+            )
         case "period":
             return "No place of the log is left out between the first entry and the last."
         case _:

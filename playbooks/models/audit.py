@@ -1,23 +1,30 @@
-"""The tables of the audit log. Only playbooks.audit uses them; triggers refuse any change (audit/walls.py)."""
+"""The tables of the audit log. Only playbooks.audit uses them; triggers refuse any change
+(audit/walls.py).
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from django.db import models
 from django.db.models.functions import Now
 
-Row = TypeVar("Row", bound=models.Model, covariant=True)
+Row_co = TypeVar("Row_co", bound=models.Model, covariant=True)
 
 
-class AppendOnly(models.QuerySet[Row]):
+class AppendOnly(models.QuerySet[Row_co]):
     """A query set that can neither update nor delete: the first of the three walls."""
 
-    def update(self, **kwargs: object) -> int:
+    def update(self, **_columns: object) -> int:
         raise TypeError(f"{self.model.__name__} is append-only: its rows are never updated.")
 
     def delete(self) -> tuple[int, dict[str, int]]:
         raise TypeError(f"{self.model.__name__} is append-only: its rows are never deleted.")
+
+
+class AppendOnlyManager(models.Manager[Row_co]):
+    def get_queryset(self) -> AppendOnly[Row_co]:
+        return AppendOnly(self.model, using=self._db)
 
 
 class AuditStream(models.Model):
@@ -58,7 +65,7 @@ class AuditEntry(models.Model):
     outcome = models.CharField(max_length=20)
     leaf = models.BinaryField()
 
-    objects = models.Manager.from_queryset(AppendOnly)()
+    objects: ClassVar[models.Manager[AuditEntry]] = AppendOnlyManager()
 
     class Meta:
         default_permissions = ()
@@ -85,12 +92,14 @@ class AuditEntry(models.Model):
 
 
 class AuditBody(models.Model):
-    """The canonical bytes that the leaf is the hash of. A table of its own, so that retention can prune it."""
+    """The canonical bytes that the leaf is the hash of. A table of its own, so that retention can prune
+    it.
+    """
 
     entry = models.OneToOneField(AuditEntry, models.PROTECT, primary_key=True, related_name="body")
     body = models.BinaryField()
 
-    objects = models.Manager.from_queryset(AppendOnly)()
+    objects: ClassVar[models.Manager[AuditBody]] = AppendOnlyManager()
 
     class Meta:
         default_permissions = ()
@@ -114,14 +123,16 @@ class AuditPending(models.Model):
 
 
 class AuditLeaf(models.Model):
-    """A leaf of the tree. `completed` are the roots of the perfect subtrees of 2, 4, 8… leaves that end with it."""
+    """A leaf of the tree. `completed` are the roots of the perfect subtrees of 2, 4, 8… leaves that end
+    with it.
+    """
 
     index = models.PositiveBigIntegerField(primary_key=True)
     entry = models.OneToOneField(AuditEntry, models.PROTECT, related_name="tree")
     leaf = models.BinaryField()
     completed = models.BinaryField(default=b"")
 
-    objects = models.Manager.from_queryset(AppendOnly)()
+    objects: ClassVar[models.Manager[AuditLeaf]] = AppendOnlyManager()
 
     class Meta:
         default_permissions = ()
@@ -140,7 +151,7 @@ class AuditCheckpoint(models.Model):
     note = models.TextField()
     signed_at = models.DateTimeField()
 
-    objects = models.Manager.from_queryset(AppendOnly)()
+    objects: ClassVar[models.Manager[AuditCheckpoint]] = AppendOnlyManager()
 
     class Meta:
         default_permissions = ()

@@ -20,7 +20,9 @@ from playbooks.domain.verify import printable, read_key
 
 
 class Command(BaseCommand):
-    help = "Checks columns, bodies, chains, tree and checkpoints of the audit log, and names each entry that fails."
+    help = (
+        "Checks columns, bodies, chains, tree and checkpoints of the audit log; names each entry that fails."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--key", help="the verifier key or its file; default: this installation's own")
