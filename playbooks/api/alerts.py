@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from playbooks.api.answers import answer, plains
 from playbooks.api.authentication import actor_of, principal_of
 from playbooks.api.endpoint import Endpoint, described, described_list, found
-from playbooks.api.ingest import POST, AcceptedAlert, Receiver, Results, named_source
+from playbooks.api.ingest import BODY, POST, Posted, Receiver, named_source
 from playbooks.api.pagination import Listing, page
 from playbooks.api.permissions import Need
 from playbooks.domain.alerts import normal
@@ -43,7 +43,7 @@ class Alerts(Receiver):
             rows, request, self, listing=LISTING, show=lambda found: plains([queries.row(a) for a in found])
         )
 
-    @described("alerts_post", "Post alerts in normal form", answer=AcceptedAlert | Results, status=202)
+    @described("alerts_post", "Post alerts in normal form", body=BODY, answer=Posted, status=202)
     def post(self, request: Request) -> Response:
         actor = actor_of(request)
         return self.receive(request, normal, lambda alert: named_source(alert, actor))

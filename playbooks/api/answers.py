@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
@@ -57,14 +56,13 @@ def plains(values: Sequence[Any]) -> list[Any]:
     return [plain(each) for each in values]
 
 
-@lru_cache(maxsize=128)
 def page_of(row: type[Any]) -> type[Any]:
     """The shape of a page of `row` (pagination.py)."""
     fields = [("results", tuple[row, ...]), ("next", str | None), ("previous", str | None)]  # type: ignore[valid-type]
     return dataclasses.make_dataclass(f"{row.__name__}Page", fields, frozen=True, slots=True)
 
 
-class ViewSchema(OpenApiSerializerExtension):
+class ViewSchema(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """Teaches the generator dataclasses and pydantic models; pydantic writes their JSON Schema."""
 
     priority = 1
@@ -77,17 +75,26 @@ class ViewSchema(OpenApiSerializerExtension):
         name: str = self.target.__name__
         return name
 
+    def get_identity(self, auto_schema: Any, direction: str) -> str:
+        """By name, since the definitions inside a schema are known by name only."""
+        return self.get_name(auto_schema, direction)
+
     def map_serializer(self, auto_schema: Any, direction: str) -> dict[str, Any]:
         mode = "validation" if direction == "request" else "serialization"
         schema = _adapter(self.target).json_schema(mode=mode, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
         for name, definition in schema.pop("$defs", {}).items():
-            component = ResolvedComponent(
+            component = ResolvedComponent(  # type: ignore[no-untyped-call]
                 name=name, type=ResolvedComponent.SCHEMA, object=name, schema=definition
             )
             auto_schema.registry.register_on_missing(component)
         return schema
 
 
-@lru_cache(maxsize=256)
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
 def _adapter(shape: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(shape)
+    """Building one is slow, so each is kept."""
+    if shape not in _ADAPTERS:
+        _ADAPTERS[shape] = TypeAdapter(shape)
+    return _ADAPTERS[shape]

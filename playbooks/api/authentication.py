@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
@@ -27,7 +28,7 @@ class Sender:
 
 class TokenAuthentication(authentication.BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Principal | Sender, Token] | None:
-        """Raises AuthenticationFailed for a token that is unknown, expired or revoked, all in the same words."""
+        """Raises AuthenticationFailed for an unknown, expired or revoked token, all in the same words."""
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
@@ -48,7 +49,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
     """The session of the screens. Every writing call needs `X-CSRFToken`."""
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = TokenAuthentication
     name = "token"
 
@@ -56,7 +57,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer"}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = SessionAuthentication
     name = "session"
 
@@ -75,7 +76,7 @@ def principal_of(request: Request) -> Principal:
 def caller_of(request: Request) -> Caller:
     """On whose behalf an operation runs."""
     token = request.auth if isinstance(request.auth, Token) else None
-    return Caller(principal_of(request), token, request.META.get("REMOTE_ADDR") or None)
+    return Caller(principal_of(request), token, _address_of(request))
 
 
 def actor_of(request: Request) -> Actor:
@@ -83,6 +84,14 @@ def actor_of(request: Request) -> Actor:
     if isinstance(request.user, Sender):
         return Actor(id=f"source:{request.user.source.pk}", label=str(request.user.source))
     return caller_of(request).actor
+
+
+def _address_of(request: Request) -> str | None:
+    """The peer's network address; None where the server was reached without one, as over a Unix socket."""
+    try:
+        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:
+        return None
 
 
 def _in_force() -> QuerySet[Token]:

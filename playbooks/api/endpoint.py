@@ -1,13 +1,14 @@
-"""What every endpoint is: closed unless it says what it needs, JSON in one representation, described for OpenAPI."""
+"""What every endpoint is: closed unless it says what it needs, and described for OpenAPI."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -36,22 +37,23 @@ KEY = OpenApiParameter(
 
 
 class OneRepresentation(DefaultContentNegotiation):
-    """An endpoint has one representation, whatever `Accept` says; `?format=` is the endpoints' own parameter."""
+    """An endpoint has one representation, whatever `Accept` says; `?format=` is a parameter like others."""
 
     def select_renderer(
         self,
-        request: Request,
-        renderers: Sequence[BaseRenderer],
+        request: Request,  # noqa: ARG002 — the framework's signature
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,  # noqa: ARG002
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 class Endpoint(APIView):
     """`needs` says for each method what it takes; a method without an entry does not exist."""
 
     needs: ClassVar[Mapping[str, Need]] = {}
-    permission_classes = (Entitled,)
+    permission_classes: Sequence[type[BasePermission]] = (Entitled,)
     content_negotiation_class = OneRepresentation
     metadata_class = None
 
@@ -66,13 +68,17 @@ def described(
     parameters: Sequence[OpenApiParameter] = (),
     is_write: bool = False,
 ) -> Callable[[Method], Method]:
-    """How a method stands in the OpenAPI document: `name` is its operationId."""
+    """How a method stands in the OpenAPI document: `name` is its operationId.
+
+    `answer` is the shape of the body, or {(status, media type): shape} where there are several.
+    """
+    answers = answer if isinstance(answer, dict) else {status: answer}
     decorate: Callable[[Method], Method] = extend_schema(
         operation_id=name,
         summary=summary,
         request=body,
         parameters=list(parameters),
-        responses={status: answer, **PROBLEMS, **(CONFLICT if is_write else {})},
+        responses={**answers, **PROBLEMS, **(CONFLICT if is_write else {})},
     )
     return decorate
 
@@ -94,7 +100,7 @@ def described_list(
 
 
 def found(value: Found | None, what: str, key: UUID | str | int) -> Found:
-    """The value, or Missing: the same answer for what is not there and for what the caller may not know of."""
+    """The value, or Missing: one answer for what is not there and for what the caller may not know of."""
     if value is None:
         raise Missing(f"There is no {what} {key}.")
     return value

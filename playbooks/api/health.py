@@ -46,7 +46,7 @@ class Schema(SpectacularJSONAPIView):
 
     needs = {"GET": Need((), "")}
     permission_classes = (Entitled,)
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = [JSONRenderer]
     content_negotiation_class = OneRepresentation
     metadata_class = None
 

@@ -1,14 +1,16 @@
-"""Alerts come in: in our own form by people and services, in the product's form by a source with its token."""
+"""Alerts come in: in our own form by principals, in a product's form by a source with its token."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from pydantic import RootModel
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -69,8 +71,11 @@ class Results:
     results: tuple[AcceptedItem | RefusedItem, ...]
 
 
-Posted = dict[tuple[str, str], Any]
-BODY: Posted = {("application/json", ""): Any}
+class Posted(RootModel[AcceptedAlert | Results]):
+    """What is answered to one alert, and to a list."""
+
+
+BODY = {"application/json": OpenApiTypes.ANY, "application/x-ndjson": OpenApiTypes.ANY}
 
 
 class Receiver(Endpoint):
@@ -80,7 +85,8 @@ class Receiver(Endpoint):
 
     def receive(self, request: Request, form: Form, source_of: Callable[[NormalAlert], Source]) -> Response:
         """202 means that everything that is answered with an id is committed."""
-        body = request.data if isinstance(request.data, bytes) else b""
+        data: object = request.data
+        body = data if isinstance(data, bytes) else b""
         post = _Post(form, source_of, actor_of(request))
         if (request.content_type or "").startswith(JSONLinesParser.media_type):
             return _answer_list(post, posted.lines(body))
@@ -97,7 +103,8 @@ class Ingest(Receiver):
     @described(
         "ingest",
         "Post alerts as the source's product writes them",
-        answer=AcceptedAlert | Results,
+        body=BODY,
+        answer=Posted,
         status=202,
     )
     def post(self, request: Request, source: str) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -47,9 +48,9 @@ def page(
     show: Callable[[Sequence[Row]], Sequence[Any]],
     also: frozenset[str] = frozenset(),
 ) -> Response:
-    """One page of `rows`, filtered and sorted as the query says. `also` are parameters that the view reads itself.
+    """One page of `rows`, filtered and sorted as the query says.
 
-    Raises Invalid for a parameter that the list does not have.
+    `also` are parameters that the view reads itself. Raises Invalid for one that the list does not have.
     """
     pages = Pages()
     pages.ordering = _ordering(request, listing)
@@ -59,18 +60,28 @@ def page(
 
 
 def _filtered(rows: QuerySet[Row], request: Request, listing: Listing, also: frozenset[str]) -> QuerySet[Row]:
-    for name, value in request.query_params.items():
+    for name in request.query_params:
         if name in RESERVED | also:
             continue
         if name not in listing.filters:
             raise Invalid(
                 [("", f"There is no filter {name}. Filters: {', '.join(sorted(listing.filters)) or 'none'}.")]
             )
+        look_up, value = listing.filters[name], request.query_params[name]
         try:
-            rows = rows.filter(**{listing.filters[name]: value})
+            rows = rows.filter(**{look_up: instant(value) if "_at__" in look_up else value})
         except (ValidationError, ValueError):
             raise Invalid([("", f"The filter {name} cannot be {value[:100]!r}.")]) from None
     return rows
+
+
+def instant(text: str) -> datetime:
+    """A point in time (RFC 3339; a date alone is its midnight in UTC). Raises Invalid."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid([("", f"{text[:100]!r} is no time such as 2026-01-31T09:30:00Z.")]) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _ordering(request: Request, listing: Listing) -> tuple[str, ...]:

@@ -31,7 +31,12 @@ Shape = TypeVar("Shape", bound=Body)
 class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> object:  # noqa: ARG002
+    def parse(  # type: ignore[override]  # the framework takes any value
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,  # noqa: ARG002
+        parser_context: Any = None,  # noqa: ARG002
+    ) -> object:
         """Raises Unreadable with line and column, TooLarge above the limit."""
         return read_json(limited(stream))
 
@@ -39,7 +44,12 @@ class StrictJSONParser(BaseParser):
 class BytesParser(BaseParser):
     """The body exactly as it was posted."""
 
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> bytes:  # noqa: ARG002
+    def parse(  # type: ignore[override]  # the framework takes any value
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,  # noqa: ARG002
+        parser_context: Any = None,  # noqa: ARG002
+    ) -> bytes:
         return limited(stream)
 
 
@@ -56,7 +66,12 @@ class YAMLParser(BaseParser):
 
     media_type = "text/yaml"
 
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> str:  # noqa: ARG002
+    def parse(  # type: ignore[override]  # the framework takes any value
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,  # noqa: ARG002
+        parser_context: Any = None,  # noqa: ARG002
+    ) -> str:
         try:
             return limited(stream).decode()
         except UnicodeDecodeError as error:

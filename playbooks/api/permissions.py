@@ -1,10 +1,10 @@
-"""Closed by default: an endpoint names, for each method, the permission and the scope of tokens that it needs."""
+"""Closed by default: an endpoint names, for each method, the permission and the scope that it needs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from rest_framework import exceptions
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -20,9 +20,9 @@ from playbooks.operations.refusals import no_permission
 class Need:
     """What one method of an endpoint needs.
 
-    One of `permissions` is enough; with none the operation behind the endpoint decides and audits its refusal.
-    `scope` None means that no token is enough and a session is needed; "" that any token is. With `on`, a grant on
-    any object of that table opens the endpoint, which then shows those objects only.
+    One of `permissions` is enough; with none the operation behind the endpoint decides and audits its
+    refusal. `scope` None means that no token is enough and a session is needed; "" that any token is. With
+    `on`, a grant on any object of that table opens the endpoint, which then shows those objects only.
     """
 
     permissions: tuple[str, ...]
@@ -68,7 +68,7 @@ def _check_permission(principal: Principal, need: Need) -> bool:
     if not need.permissions or set(need.permissions) & access.permissions_of(principal):
         return True
     if need.on is not None:
-        rows = need.on._default_manager.all()
+        rows: QuerySet[Model] = QuerySet(need.on)
         if any(access.visible(principal, each, rows).exists() for each in need.permissions):
             return True
     raise no_permission("do this")

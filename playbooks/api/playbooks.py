@@ -173,4 +173,5 @@ def _made(version: PlaybookVersion) -> VersionMade:
 
 def _text(request: Request) -> str:
     """The body, which is empty where there was none."""
-    return request.data if isinstance(request.data, str) else ""
+    data: object = request.data
+    return data if isinstance(data, str) else ""

@@ -1,4 +1,4 @@
-"""What was posted, cut into alerts with their exact bytes: one JSON object, an array of them, or one a line."""
+"""What was posted, cut into alerts with their exact bytes: one JSON object, an array, or one a line."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def elements(body: bytes) -> list[Part]:
 
 
 def _bounded(parts: Iterator[Part]) -> list[Part]:
-    found = []
+    found: list[Part] = []
     for part in parts:
         if len(found) == ALERTS_LIMIT:
             raise TooLarge(f"A request has at most {ALERTS_LIMIT} alerts. Send them in parts.")

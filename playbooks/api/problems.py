@@ -1,9 +1,9 @@
-"""Every error as a problem (RFC 9457, application/problem+json): a sentence for the person, and no stack trace."""
+"""Every error as a problem (RFC 9457, application/problem+json): a sentence, and never a stack trace."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,30 +15,14 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from playbooks.audit.bundle import ExportError
 from playbooks.domain.problems import Problem, Unreadable
 from playbooks.operations.playbooks import Unsound
-from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
+from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Missing, Refused
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-# Refusals because of what the object is now, not because of who asks.
-CONFLICTS = frozenset(
-    {
-        "already_decided",
-        "seat_taken",
-        "closed",
-        "stale_digest",
-        "stale_plan",
-        "run_not_ended",
-        "run_not_cancellable",
-        "nothing_to_roll_back",
-        "not_unknown",
-        "alert_not_new",
-        "case_closed",
-        "version_status",
-    }
-)
 STATUS_OF_RULE: Mapping[str, HTTPStatus] = {
     **dict.fromkeys(CONFLICTS, HTTPStatus.CONFLICT),
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -55,26 +39,10 @@ class TooLarge(exceptions.APIException):
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     """The framework's exception handler: whatever went wrong becomes a problem."""
-    match error:
-        case Refused():
-            return _refused(error)
-        case Invalid():
-            return problem(HTTPStatus.BAD_REQUEST, str(error), errors=_pointed(error.errors))
-        case Unreadable():
-            return problem(HTTPStatus.BAD_REQUEST, str(error), errors=_placed(error.problems))
-        case Unsound():
-            return _unsound(error)
-        case Missing():
-            return problem(HTTPStatus.NOT_FOUND, str(error))
-        case LostRace() | IntegrityError():
-            return problem(
-                HTTPStatus.CONFLICT, "Somebody else changed this at the same moment. Read it again."
-            )
-        case OperationalError():
-            return _busy()
-        case exceptions.APIException():
-            return _framework(error)
-    return _django(error, context)
+    for kinds, say in _KNOWN:
+        if isinstance(error, kinds):
+            return say(error)
+    return _defect(error, context)
 
 
 def problem(
@@ -97,6 +65,15 @@ def _placed(problems: Sequence[Problem]) -> list[dict[str, Any]]:
     ]
 
 
+def _invalid(error: Invalid) -> Response:
+    errors = [{"pointer": pointer, "detail": sentence} for pointer, sentence in error.errors]
+    return problem(HTTPStatus.BAD_REQUEST, str(error), errors=errors)
+
+
+def _unreadable(error: Unreadable) -> Response:
+    return problem(HTTPStatus.BAD_REQUEST, str(error), errors=_placed(error.problems))
+
+
 def _unsound(error: Unsound) -> Response:
     """A playbook with its problems, in the form of `playbooks/check/` too."""
     problems = [
@@ -106,19 +83,10 @@ def _unsound(error: Unsound) -> Response:
     return problem(HTTPStatus.BAD_REQUEST, str(error), errors=errors, problems=problems)
 
 
-def _pointed(errors: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"pointer": pointer, "detail": sentence} for pointer, sentence in errors]
-
-
 def _refused(refusal: Refused) -> Response:
     status = STATUS_OF_RULE.get(refusal.rule, HTTPStatus.FORBIDDEN)
     denials = [{"rule": each.rule, "sentence": each.sentence} for each in refusal.denials]
     return problem(status, str(refusal), rule=refusal.rule, denials=denials)
-
-
-def _busy() -> Response:
-    detail = "The database is busy or cannot be reached. Nothing was changed; try again in a moment."
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": RETRY_AFTER})
 
 
 def _framework(error: exceptions.APIException) -> Response:
@@ -128,21 +96,6 @@ def _framework(error: exceptions.APIException) -> Response:
     if wait := getattr(error, "wait", None):
         headers["Retry-After"] = str(int(wait))
     return problem(error.status_code, str(error.detail), headers=headers)
-
-
-def _django(error: Exception, context: Mapping[str, Any]) -> Response:
-    match error:
-        case Http404():
-            return problem(
-                HTTPStatus.NOT_FOUND, "There is nothing at this address. Addresses end with a slash."
-            )
-        case PermissionDenied():
-            return problem(HTTPStatus.FORBIDDEN, "You may not do this.")
-        case RequestDataTooBig():
-            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A request has at most 10 MiB.")
-        case SuspiciousOperation():
-            return problem(HTTPStatus.BAD_REQUEST, "This request cannot be understood.")
-    return _defect(error, context)
 
 
 def _defect(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -158,3 +111,43 @@ def _defect(error: Exception, context: Mapping[str, Any]) -> Response:
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "The server broke off. Its log names the place; tell the administrator.",
     )
+
+
+def _always(status: HTTPStatus, detail: str, **headers: str) -> Callable[[Any], Response]:
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _error: problem(status, detail, headers=names)
+
+
+def _later(error: ExportError) -> Response:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": RETRY_AFTER})
+
+
+def _sentence(status: HTTPStatus) -> Callable[[Any], Response]:
+    return lambda error: problem(status, str(error))
+
+
+_KNOWN: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], Response]]] = (
+    (Refused, _refused),
+    (Invalid, _invalid),
+    (Unreadable, _unreadable),
+    (Unsound, _unsound),
+    (Missing, _sentence(HTTPStatus.NOT_FOUND)),
+    (
+        (LostRace, IntegrityError),
+        _always(HTTPStatus.CONFLICT, "Somebody else changed this at the same moment. Read it again."),
+    ),
+    (
+        OperationalError,
+        _always(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The database is busy or cannot be reached. Nothing was changed; try again in a moment.",
+            Retry_After=RETRY_AFTER,
+        ),
+    ),
+    (ExportError, _later),
+    (exceptions.APIException, _framework),
+    (Http404, _always(HTTPStatus.NOT_FOUND, "There is nothing at this address. Addresses end with a slash.")),
+    (PermissionDenied, _always(HTTPStatus.FORBIDDEN, "You may not do this.")),
+    (RequestDataTooBig, _always(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "A request has at most 10 MiB.")),
+    (SuspiciousOperation, _always(HTTPStatus.BAD_REQUEST, "This request cannot be understood.")),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from playbooks.api import administration, alerts, approvals, cases, health, ingest, playbooks, runs
+from playbooks.api import administration, alerts, approvals, audit, cases, health, ingest, playbooks, runs
 
 VERSION = "playbooks/<slug:slug>/versions/<int:number>/"
 
@@ -36,5 +36,10 @@ urlpatterns: list[URLPattern] = [
     path("connections/", administration.Connections.as_view()),
     path("sources/", administration.Sources.as_view()),
     path("tokens/", administration.Tokens.as_view()),
+    path("audit/entries/", audit.Entries.as_view()),
+    path("audit/export/", audit.Export.as_view()),
+    path("audit/checkpoint/", audit.Checkpoint.as_view()),
+    path("audit/proof/<int:entry>/", audit.InclusionProof.as_view()),
+    path("audit/consistency/", audit.ConsistencyProof.as_view()),
     re_path("", health.Nowhere.as_view()),
 ]

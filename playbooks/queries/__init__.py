@@ -1,1 +1,1 @@
-"""Every non-trivial read. Lists are query sets of what a person may see; views are frozen and need no further query."""
+"""Every non-trivial read: query sets of what a person may see, and frozen views of it."""

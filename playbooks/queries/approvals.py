@@ -1,4 +1,4 @@
-"""Approval requests as a person sees them: what would run, why, who is needed, and what forbids them to decide."""
+"""Approval requests as a person sees them: what would run, why, who is needed, what forbids deciding."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from uuid import UUID
 from django.db.models import Case, DateTimeField, F, Prefetch, QuerySet, Value, When
 
 from playbooks import access
+from playbooks.access.facts import facts_to_approve
 from playbooks.connectors.registry import catalogue
 from playbooks.domain.actions import Catalogue
-from playbooks.domain.duties import Denial
+from playbooks.domain.duties import Denial, denials
 from playbooks.domain.statuses import RequestStatus
 from playbooks.models import ApprovalRequest, Late, Principal, Seat
 from playbooks.models.decisions import Decision
 from playbooks.queries import references
-from playbooks.queries.duties import denials_of
 from playbooks.queries.references import AlertReference, CaseReference, Person, VersionReference
 
 LATE_SENTENCES: Mapping[str, str] = {
@@ -32,7 +32,7 @@ LATE_SENTENCES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One action exactly as it would run. `undo` is a sentence."""
+    """One action exactly as it would run. `undo` is a sentence; `reversible` says whether there is a way back."""
 
     step: str
     action: str
@@ -43,6 +43,7 @@ class Item:
     target: str
     parameters: Mapping[str, Any]
     undo: str
+    reversible: bool
     simulated: bool
 
 
@@ -112,13 +113,13 @@ def inbox(person: Principal) -> QuerySet[ApprovalRequest]:
 
     `urgency` is the column to order and page by.
     """
-    mine = Seat.objects.filter(role__in=access.roles_of(person)).values("request")
+    mine = Seat.objects.filter(role__in=access.roles_of([person.pk])[person.pk]).values("request")
     rows = requests(person).filter(status=RequestStatus.OPEN, pk__in=mine)
     return rows.annotate(urgency=_URGENCY).order_by("urgency", "due_at", "pk")
 
 
 def requested_by(person: Principal) -> QuerySet[ApprovalRequest]:
-    """What the person's own runs ask for, newest first. Everybody may see what became of their own request."""
+    """What the person's own runs ask for, newest first: everybody may see what became of it."""
     return _complete(ApprovalRequest.objects.filter(run__requested_by=person.pk)).order_by(
         "-opened_at", "-pk"
     )
@@ -126,8 +127,8 @@ def requested_by(person: Principal) -> QuerySet[ApprovalRequest]:
 
 def views(rows: Sequence[ApprovalRequest], person: Principal) -> list[RequestView]:
     """The rows as `person` sees them, in two queries for all."""
-    forbidden = denials_of(person, rows)
-    return [_view(row, forbidden[row.pk]) for row in rows]
+    facts = facts_to_approve(person, rows)
+    return [_view(row, denials(facts[row.pk])) for row in rows]
 
 
 def request_view(request: UUID, person: Principal) -> RequestView | None:
@@ -202,6 +203,7 @@ def _item(covered: Mapping[str, Any]) -> Item:
         target=covered["target"],
         parameters=covered["parameters"],
         undo=_undo_sentence(covered["undo"]),
+        reversible=covered["undo"] in _actions(),
         simulated=covered["simulated"],
     )
 

@@ -69,7 +69,7 @@ def view(connection: Connection) -> ConnectionView:
         connector=connection.connector,
         connector_label=connector.label if connector else connection.connector,
         settings=connection.settings,
-        secrets=tuple(sorted(unseal(connection.sealed))),
+        secrets=tuple(sorted(unseal(bytes(connection.sealed)))),
         revision=connection.revision,
         environment=connection.environment,
         owner=references.person(connection.owner),

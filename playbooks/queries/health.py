@@ -11,10 +11,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from playbooks.domain.statuses import VersionStatus
-from playbooks.models import Heartbeat, PlaybookVersion
+from playbooks.audit import reading
+from playbooks.models import Heartbeat
 
 SWEEP_AGE = timedelta(seconds=30)
+CHECKPOINT_AGE = timedelta(minutes=11)  # two heartbeats of the sequencer, and some patience
+WAITING_AGE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,20 @@ def _since(name: str, at: datetime | None, now: datetime) -> Check:
     return Check(name, True, f"The last sweep was {age} seconds ago.")
 
 
+def _checkpoint(now: datetime) -> Check:
+    newest, waiting_since = reading.latest_checkpoint(), reading.waiting_since()
+    if newest is None or now - newest.signed_at > CHECKPOINT_AGE:
+        return Check("checkpoint", False, "No checkpoint was signed lately. Is manage.py sequence running?")
+    if waiting_since is not None and now - waiting_since > WAITING_AGE:
+        return Check(
+            "checkpoint", False, f"An audit entry waits for its checkpoint since {waiting_since:%H:%M:%S}."
+        )
+    return Check("checkpoint", True, f"Audit entries are signed up to {newest.signed_at:%H:%M:%S} UTC.")
+
+
 def _demo(_now: datetime) -> Check:
-    ready = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).exists()
+    ready = Heartbeat.objects.filter(part="demo").exists()
     return Check("demo", ready, "The demo is loaded." if ready else "The demo is being loaded.")
 
 
-_CHECKS: tuple[Callable[[datetime], Check], ...] = (_worker, _demo)
+_CHECKS: tuple[Callable[[datetime], Check], ...] = (_worker, _checkpoint, _demo)

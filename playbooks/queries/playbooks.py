@@ -43,7 +43,7 @@ class VersionView(VersionRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaybookRow:
-    """`runs_ended` and `runs_succeeded` count all its runs; `published` is the number of the version in force."""
+    """`published` is the number of the version in force. Runs are counted over all versions."""
 
     id: UUID
     slug: str

@@ -129,7 +129,7 @@ def row(run: Run) -> RunRow:
 
 
 def run_view(run: UUID, person: Principal) -> RunView | None:
-    """None where there is no such run or the person may not know of it. The same number of queries for any run."""
+    """None where there is no such run or the person may not know of it."""
     found = runs(person).filter(pk=run).first()
     if found is None:
         return None

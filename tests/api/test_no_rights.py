@@ -1,0 +1,115 @@
+"""Closed by default: every address and method refuses whoever has no right. A new one needs its row here."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import pytest
+
+from playbooks.api import urls
+from playbooks.models import Principal
+from tests.api.callers import BASE, Api, nobody, session
+from tests.cast import Cast
+
+METHODS = ("get", "post", "put", "patch", "delete")
+PARTS = {
+    "uuid:pk": "0190a0a0-0000-7000-8000-000000000000",
+    "slug:slug": "block-attacker",
+    "slug:source": "suricata",
+    "slug:step": "block",
+    "int:number": "1",
+    "int:entry": "1",
+}
+# What each address has, and what is open to whom without a right. Everything else answers 401, 403 or 404.
+OPEN_TO_ANYBODY = {("health/", "get")}
+OPEN_TO_SIGNED_IN = {("schema/", "get")}
+ENDPOINTS = {
+    "health/": {"get"},
+    "schema/": {"get"},
+    "alerts/": {"get", "post"},
+    "alerts/<uuid:pk>/": {"get"},
+    "ingest/<slug:source>/": {"post"},
+    "cases/": {"get"},
+    "cases/<uuid:pk>/": {"get"},
+    "cases/<uuid:pk>/close/": {"post"},
+    "playbooks/": {"get", "post"},
+    "playbooks/check/": {"post"},
+    "playbooks/<slug:slug>/": {"get"},
+    "playbooks/<slug:slug>/versions/": {"post"},
+    "playbooks/<slug:slug>/versions/<int:number>/": {"get"},
+    "playbooks/<slug:slug>/versions/<int:number>/submit/": {"post"},
+    "playbooks/<slug:slug>/versions/<int:number>/publish/": {"post"},
+    "playbooks/<slug:slug>/versions/<int:number>/retire/": {"post"},
+    "runs/": {"get", "post"},
+    "runs/<uuid:pk>/": {"get"},
+    "runs/<uuid:pk>/cancel/": {"post"},
+    "runs/<uuid:pk>/rollback/": {"get", "post"},
+    "runs/<uuid:pk>/steps/<slug:step>/resolve/": {"post"},
+    "approvals/": {"get"},
+    "approvals/<uuid:pk>/": {"get"},
+    "approvals/<uuid:pk>/decide/": {"post"},
+    "connections/": {"get", "post"},
+    "sources/": {"get", "post"},
+    "tokens/": {"get"},
+    "audit/entries/": {"get"},
+    "audit/export/": {"get"},
+    "audit/checkpoint/": {"get"},
+    "audit/proof/<int:entry>/": {"get"},
+    "audit/consistency/": {"get"},
+    "": set(),
+}
+BODY = b'{"verdict": "approve", "digest": "%s"}' % (b"0" * 64)
+
+
+def addresses() -> list[str]:
+    return [str(each.pattern) for each in urls.urlpatterns]
+
+
+def methods_of(address: str) -> set[str]:
+    view = next(each.callback.cls for each in urls.urlpatterns if str(each.pattern) == address)
+    return {each for each in METHODS if hasattr(view, each)} if address else set()
+
+
+def calls() -> list[tuple[str, str]]:
+    return [(address, method) for address in addresses() for method in METHODS]
+
+
+def call(api: Api, address: str, method: str) -> int:
+    path = re.sub("<([^>]+)>", lambda part: PARTS[part[1]], address) or "nowhere/"
+    send = getattr(api.client, method)
+    body = {} if method == "get" else {"data": BODY, "content_type": "application/json"}
+    status: int = send(BASE + path, **body).status_code
+    return status
+
+
+def test_every_address_has_its_row_here() -> None:
+    assert {address: methods_of(address) for address in addresses()} == ENDPOINTS
+
+
+@pytest.mark.parametrize(("address", "method"), calls())
+def test_an_anonymous_call_is_turned_away(db: None, address: str, method: str) -> None:
+    if (address, method) in OPEN_TO_ANYBODY:
+        assert call(nobody(), address, method) in {200, 503}
+    else:
+        assert call(nobody(), address, method) in {401, 403, 404, 405}
+
+
+@pytest.mark.parametrize("is_superuser", [False, True])
+@pytest.mark.parametrize(("address", "method"), calls())
+def test_the_outsider_is_turned_away_also_as_a_superuser(
+    cast: Cast, address: str, method: str, is_superuser: bool
+) -> None:
+    Principal.objects.filter(pk=cast.outsider.pk).update(is_superuser=is_superuser)
+    cast.outsider.refresh_from_db()
+    status = call(session(cast.outsider), address, method)
+    if (address, method) in OPEN_TO_ANYBODY | OPEN_TO_SIGNED_IN:
+        assert status in {200, 503}
+    elif method in ENDPOINTS[address]:
+        assert status in {401, 403, 404}
+    else:
+        assert status in {404, 405}
+
+
+def test_the_placeholder_is_an_id() -> None:
+    assert UUID(PARTS["uuid:pk"]).version == 7
