@@ -9,7 +9,8 @@ class PlaybooksConfig(AppConfig):
     verbose_name = "Countersign"
 
     def ready(self) -> None:
-        # Importing registers: guardian's tables.
+        # Importing registers: guardian's tables, and who records sign-ins.
         from playbooks.access import builtin, grants  # noqa: F401
+        from playbooks.web import signals  # noqa: F401
 
         post_migrate.connect(builtin.ensure_roles, sender=self, dispatch_uid="playbooks.roles")

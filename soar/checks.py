@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 
 
 @register(deploy=False)
-def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
+def production(**_about: Any) -> list[CheckMessage]:
     """Nothing to say outside production: the embedded default is meant to be tried on one machine."""
     if not settings.PRODUCTION:
         return []

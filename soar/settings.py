@@ -157,7 +157,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Countersign",
-    "DESCRIPTION": "Security incident response: alerts, playbooks, approvals, and an audit log that outsiders can verify.",
+    "DESCRIPTION": "Security incident response: alerts, playbooks, approvals, an audit log that outsiders verify.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",

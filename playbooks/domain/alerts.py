@@ -66,23 +66,6 @@ class NormalAlert:
     observables: Mapping[str, tuple[str, ...]]
     assets: tuple[str, ...]
 
-    def as_scope(self) -> dict[str, object]:
-        """The alert as expressions see it under `alert`, plain JSON values, but for its `id`."""
-        return {
-            "source": self.source,
-            "external_id": self.external_id,
-            "title": self.title,
-            "description": self.description,
-            "category": self.category,
-            "severity": self.severity,
-            "severity_word": self.severity_word,
-            "detected_at": self.detected_at.astimezone(UTC).isoformat(),
-            "received_at": self.received_at.astimezone(UTC).isoformat(),
-            "rule": dict(self.rule),
-            "observables": {kind: list(values) for kind, values in self.observables.items()},
-            "assets": list(self.assets),
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:

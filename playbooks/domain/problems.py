@@ -25,7 +25,7 @@ class Finding:
     at_key: bool = False
 
 
-class Unreadable(ValueError):  # noqa: N818 — it says what the text is, as Denial and Lost do
+class Unreadable(ValueError):
     """The text is no document at all, or one of a form that is refused; `problems` are sorted."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

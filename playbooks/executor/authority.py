@@ -136,9 +136,9 @@ def _lost_approver(request: ApprovalRequest, step: Step) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
     if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
         return ""
-    decisions = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).select_related("person")
+    approvers = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).values_list("person", flat=True)
     seats = [Seat(seat.role) for seat in request.seats.order_by("position")]
-    entitled = {str(each.person_id): fitting(seats, access.roles_of(each.person)) for each in decisions}
+    entitled = {str(person): fitting(seats, held) for person, held in access.roles_of(approvers).items()}
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
 
 

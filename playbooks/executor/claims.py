@@ -96,14 +96,13 @@ def _claim(change: Change, step: Step, steps: Steps, worker: str) -> Claim | Non
 def _call(change: Change, step: Step, steps: Steps, now: str) -> Call:
     """What would be sent, resolved afresh at the same frozen moment that the approval showed."""
     run = change.run
-    if step.undoes_id is not None:
-        return _undo_call(run, step)
+    if step.undoes is not None:
+        return _undo_call(run, step.undoes)
     document = definition_of(run.version_id).steps[step.key]
     return resolve(run, document, scope_of(run, states_of(steps), now))
 
 
-def _undo_call(run: Run, step: Step) -> Call:
-    original = Step.objects.get(pk=step.undoes_id)
+def _undo_call(run: Run, original: Step) -> Call:
     undo = undo_of(run, original, original.attempts.order_by("-number")[0])
     if not isinstance(undo, UndoCall):
         raise ExpressionError(undo)
@@ -172,7 +171,7 @@ def _claimed(run: Run, step: Step, call: Call, attempt: Attempt) -> Claim:
         is_simulated=call.is_simulated,
         deadline=attempt.lease_until - LEASE_BEYOND_DEADLINE,
         recovers=attempt.recovers_id is not None,
-        undoes=Step.objects.get(pk=step.undoes_id).outputs if step.undoes_id else None,
+        undoes=step.undoes.outputs if step.undoes else None,
     )
 
 

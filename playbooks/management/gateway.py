@@ -1,8 +1,8 @@
 """The demo's gateway: a real target that needs no root.
 
-It stands between attackers and a victim: `GET /?from=ADDRESS` answers as the victim would, or refuses when the address
-is blocked. `PUT` and `DELETE /blocked/ADDRESS` change the list, with a token; `GET /blocked` shows it and how often each
-address was put there. A PUT whose body has `take` answers only after so many seconds, so that a worker can be killed in
+It stands between attackers and a victim: `GET /?from=ADDRESS` answers as the victim would, or refuses when the
+address is blocked. `PUT` and `DELETE /blocked/ADDRESS` change the list, with a token; `GET /blocked` shows it and how
+often each address was put there. A PUT whose body has `take` answers only after so many seconds, so that a worker can be killed in
 the middle; one with an Idempotency-Key that it has seen counts once.
 
 Standard library only, so that it is a small process: python -m playbooks.management.gateway PORT DIRECTORY.
@@ -35,6 +35,11 @@ class Gateway(ThreadingHTTPServer):
         self.token, self.path, self.lock = token, path, threading.Lock()
         self.closing = threading.Event()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hung up before its answer is what demo-crash does, and no news."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
     def blocked(self) -> dict[str, list[str]]:
         listed: dict[str, list[str]] = json.loads(self.path.read_text()) if self.path.exists() else {}
         return listed
@@ -66,7 +71,7 @@ class Gateway(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Gateway
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path == "/blocked":
             self._answer(HTTPStatus.OK, {each: len(keys) for each, keys in self.server.blocked().items()})
@@ -75,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.NOT_FOUND, {"error": "There is / and /blocked."})
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self._is_allowed():
             return
@@ -84,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.closing.wait(min(take, LONGEST_TAKE))
         self._answer(HTTPStatus.CREATED if changed else HTTPStatus.OK, {"blocked": self._address()})
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         if self._is_allowed():
             changed = self.server.delete(self._address())
             self._answer(HTTPStatus.OK if changed else HTTPStatus.NOT_FOUND, {"freed": self._address()})

@@ -1,7 +1,7 @@
 """Runs the parts of the embedded product as child processes: they live and die together.
 
-Standard library only. `manage.py up` prepares the database and then becomes this program, so that the parent of all is a
-small process: python -m playbooks.management.supervisor NAME=JSON-COMMAND….
+Standard library only. `manage.py up` prepares the database and then becomes this program, so that the parent of all
+is a small process: python -m playbooks.management.supervisor NAME=JSON-COMMAND….
 """
 
 from __future__ import annotations

@@ -62,6 +62,12 @@ class Alert(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @property
+    def external_id(self) -> str:
+        """The source's own id; empty where the alert is known by its fingerprint."""
+        kind, _, value = self.identity.partition(":")
+        return value if kind == "id" else ""
+
 
 class AlertRaw(models.Model):
     """The bytes as they were posted, compressed with zlib."""

@@ -4,27 +4,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
 
-Row_co = TypeVar("Row_co", bound=models.Model, covariant=True)
-
-
-class AppendOnly(models.QuerySet[Row_co]):
-    """A query set that can neither update nor delete: the first of the three walls."""
-
-    def update(self, **_columns: object) -> int:
-        raise TypeError(f"{self.model.__name__} is append-only: its rows are never updated.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError(f"{self.model.__name__} is append-only: its rows are never deleted.")
-
-
-class AppendOnlyManager(models.Manager[Row_co]):
-    def get_queryset(self) -> AppendOnly[Row_co]:
-        return AppendOnly(self.model, using=self._db)
+from playbooks.models.append_only import AppendOnlyManager
 
 
 class AuditStream(models.Model):

@@ -56,7 +56,7 @@ def seal(secrets: Mapping[str, str]) -> bytes:
     return _fernet().encrypt(json.dumps(dict(secrets)).encode())
 
 
-def unseal(sealed: bytes) -> dict[str, str]:
+def unseal(sealed: bytes | memoryview) -> dict[str, str]:
     """The way back. Raises cryptography.fernet.InvalidToken when the key is another one."""
     if not sealed:
         return {}

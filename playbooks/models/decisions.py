@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 from playbooks.domain.statuses import Verdict
+from playbooks.models.append_only import AppendOnlyManager
 from playbooks.models.approvals import ApprovalRequest
 from playbooks.models.columns import identifier, is_one_of
 from playbooks.models.people import Principal
-
-
-class AppendOnly(models.QuerySet[models.Model]):
-    """A query set that can neither update nor delete: the first of the three walls."""
-
-    def update(self, **kwargs: object) -> int:
-        raise TypeError(f"{self.model.__name__} is append-only: its rows are never updated.")
-
-    def delete(self) -> tuple[int, dict[str, int]]:
-        raise TypeError(f"{self.model.__name__} is append-only: its rows are never deleted.")
 
 
 class Decision(models.Model):
@@ -34,7 +27,7 @@ class Decision(models.Model):
     address = models.GenericIPAddressField(null=True)
     facts = models.JSONField()
 
-    objects = models.Manager.from_queryset(AppendOnly)()
+    objects: ClassVar[models.Manager[Decision]] = AppendOnlyManager()
 
     class Meta:
         default_permissions = ()

@@ -31,7 +31,7 @@ class Principal(AbstractBaseUser, PermissionsMixin):
         Group, through="Membership", through_fields=("principal", "group"), related_name="principals"
     )
 
-    objects = UserManager["Principal"]()  # type: ignore[type-var]
+    objects = UserManager["Principal"]()
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

@@ -6,17 +6,16 @@ whom asked for it, over exactly the bytes that ran.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from playbooks import access
+from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
-from playbooks.domain.duties import Decider, Denial, Facts, denials, is_quorum, seated
-from playbooks.domain.seats import Seat as SeatRule
+from playbooks.domain.duties import Denial, Facts, denials, is_quorum, seated
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
@@ -29,6 +28,33 @@ from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from playbooks.operations.rounds import Steps, moment, steps_of_round
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's verdict as it was posted: `shown_digest` is of the subject that they were shown."""
+
+    request: UUID
+    caller: Caller
+    verdict: Verdict
+    shown_digest: str
+    comment: str
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "request": str(self.request),
+            "verdict": self.verdict.value,
+            "digest": self.shown_digest,
+            "comment": self.comment,
+        }
+
+
+class Forbidden(Refused):
+    """A duty rule forbids a vote. `facts` are those on which the rules were evaluated."""
+
+    def __init__(self, facts: Facts, *forbidden: Denial) -> None:
+        super().__init__(*forbidden)
+        self.facts = facts
 
 
 def decide(
@@ -47,22 +73,13 @@ def decide(
     """
     if verdict is Verdict.DENY and not comment.strip():
         raise Invalid([("/comment", "A denial needs its reason: say what should happen instead.")])
-    call = {"decide": str(request), "verdict": verdict.value, "digest": shown_digest, "comment": comment}
-    facts: list[Facts] = []
+    vote = Vote(request, caller, verdict, shown_digest, comment)
     try:
         with transaction.atomic(durable=True):
-            return _decide(request, caller, verdict, shown_digest, comment, idempotency_key, call, facts)
+            return _decide(vote, idempotency_key)
     except Refused as refusal:
-        _record_refusal(request, caller, verdict, shown_digest, refusal.denials, facts)
+        _record_refusal(vote, refusal)
         raise
-
-
-def may_decide(request: ApprovalRequest, person: Principal) -> tuple[Denial, ...]:
-    """What forbids `person` to approve the request as it is shown now; empty when nothing does."""
-    facts = gather_facts(
-        request, Caller(person), Verdict.APPROVE, request.digest, current_digest=request.digest
-    )
-    return denials(facts)
 
 
 def expire(request: UUID, *, now: datetime) -> None:
@@ -75,66 +92,38 @@ def expire(request: UUID, *, now: datetime) -> None:
         change.finish()
 
 
-def gather_facts(
-    request: ApprovalRequest, caller: Caller, verdict: Verdict, shown_digest: str, *, current_digest: str
-) -> Facts:
-    """All that the duty rules look at, read fresh: roles, activity and earlier decisions."""
-    person = Principal.objects.get(pk=caller.principal.pk)
-    decided = list(Decision.objects.filter(request=request).order_by("decided_at", "pk"))
-    return Facts(
-        decider=Decider(
-            id=str(person.pk),
-            name=str(person),
-            is_active=person.is_active,
-            is_person=person.is_person,
-            by_token=caller.token is not None,
-            is_superuser=person.is_superuser,
-            roles=access.roles_of(person),
-        ),
-        verdict=verdict.value,
-        status=request.status,
-        seats=tuple(SeatRule(seat.role) for seat in request.seats.order_by("position")),
-        requesters=request.requesters,
-        authors=request.authors,
-        approvals={
-            str(each.person_id): access.roles_of(each.person)
-            for each in decided
-            if each.verdict == Verdict.APPROVE
-        },
-        deciders=frozenset(str(each.person_id) for each in decided),
-        shown_digest=shown_digest,
-        current_digest=current_digest,
-    )
-
-
-def _decide(
-    request: UUID,
-    caller: Caller,
-    verdict: Verdict,
-    shown_digest: str,
-    comment: str,
-    idempotency_key: str,
-    call: dict[str, str],
-    facts: list[Facts],
-) -> ApprovalRequest:
-    now = timezone.now()
-    row, change = _open_change(request, now=now, actor_of=caller)
-    if idempotency.recall(str(caller.principal.pk), idempotency_key, call):
+def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
+    now, person = timezone.now(), str(vote.caller.principal.pk)
+    row, change = _open_change(vote.request, now=now, actor_of=vote.caller)
+    if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
     steps = steps_of_round(change.run, 0)
-    current = digest(requests.current_subject(row, steps)) if row.status == RequestStatus.OPEN else row.digest
-    facts.append(gather_facts(row, caller, verdict, shown_digest, current_digest=current))
-    forbidden = denials(facts[-1])
+    facts = _facts(vote, row, steps)
+    forbidden = denials(facts)
     if forbidden:
-        raise Refused(*forbidden)
-    _record(change, row, caller, facts[-1], comment)
-    if verdict is Verdict.DENY:
-        _deny(change, row, steps, f"Denied by {caller.principal}: {comment}")
-    elif is_quorum(facts[-1]):
+        raise Forbidden(facts, *forbidden)
+    _record(change, row, vote, facts)
+    if vote.verdict is Verdict.DENY:
+        _deny(change, row, steps, f"Denied by {vote.caller.principal}: {vote.comment}")
+    elif is_quorum(facts):
         _grant(change, row, steps)
-    idempotency.keep(str(caller.principal.pk), idempotency_key, call, {"request": str(row.pk)}, now=now)
+    idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
     change.finish()
     return row
+
+
+def _facts(vote: Vote, request: ApprovalRequest, steps: Steps) -> Facts:
+    """Read inside the deciding transaction: who the person is now, what they hold, and what would run now."""
+    person = Principal.objects.get(pk=vote.caller.principal.pk)
+    facts = facts_to_approve(person, [request])[request.pk]
+    is_open = request.status == RequestStatus.OPEN
+    return replace(
+        facts,
+        decider=replace(facts.decider, by_token=vote.caller.token is not None),
+        verdict=vote.verdict.value,
+        shown_digest=vote.shown_digest,
+        current_digest=digest(requests.current_subject(request, steps)) if is_open else request.digest,
+    )
 
 
 def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
@@ -148,8 +137,8 @@ def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tu
     return row, Change(locked, now, actor_of.actor if actor_of else SYSTEM)
 
 
-def _record(change: Change, request: ApprovalRequest, caller: Caller, facts: Facts, comment: str) -> None:
-    person = caller.principal
+def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) -> None:
+    person = vote.caller.principal
     seats = _fill_seats(request, facts) if facts.verdict == Verdict.APPROVE else {}
     Decision.objects.create(
         request=request,
@@ -157,9 +146,9 @@ def _record(change: Change, request: ApprovalRequest, caller: Caller, facts: Fac
         person_name=str(person),
         verdict=facts.verdict,
         digest=facts.shown_digest,
-        comment=comment,
+        comment=vote.comment,
         decided_at=change.now,
-        address=caller.address,
+        address=vote.caller.address,
         facts=facts.as_json(),
     )
     change.note(
@@ -171,7 +160,7 @@ def _record(change: Change, request: ApprovalRequest, caller: Caller, facts: Fac
             "step": request.step.key,
             "verdict": facts.verdict,
             "digest": facts.shown_digest,
-            "comment": comment,
+            "comment": vote.comment,
             "seat": seats.get(str(person.pk), ""),
             "duty_facts": facts.as_json(),
         },
@@ -259,42 +248,23 @@ def _late_hold(change: Change, request: ApprovalRequest) -> None:
 _LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_hold}
 
 
-def _record_refusal(
-    request: UUID,
-    caller: Caller,
-    verdict: Verdict,
-    shown_digest: str,
-    forbidden: tuple[Denial, ...],
-    facts: list[Facts],
-) -> None:
+def _record_refusal(vote: Vote, refusal: Refused) -> None:
     """Audits the refusal in a transaction of its own. A request whose subject changed is asked again."""
     with transaction.atomic(durable=True):
-        row, change = _open_change(request, now=timezone.now(), actor_of=caller)
+        row, change = _open_change(vote.request, now=timezone.now(), actor_of=vote.caller)
         change.note(
             Verb.DECISION_REFUSED,
             subject=requests.request_subject(row),
             outcome="refused",
-            facts=_refusal_facts(row, verdict, shown_digest, forbidden, facts),
+            facts={
+                **vote.as_json(),
+                "rule": refusal.rule,
+                "denials": [{"rule": each.rule, "sentence": each.sentence} for each in refusal.denials],
+                "duty_facts": refusal.facts.as_json() if isinstance(refusal, Forbidden) else None,
+            },
         )
         _renew_if_changed(change, row)
         change.finish()
-
-
-def _refusal_facts(
-    request: ApprovalRequest,
-    verdict: Verdict,
-    shown_digest: str,
-    forbidden: tuple[Denial, ...],
-    facts: list[Facts],
-) -> dict[str, Any]:
-    return {
-        "request": str(request.pk),
-        "verdict": verdict.value,
-        "digest": shown_digest,
-        "rule": forbidden[0].rule,
-        "denials": [{"rule": each.rule, "sentence": each.sentence} for each in forbidden],
-        "duty_facts": facts[-1].as_json() if facts else None,
-    }
 
 
 def _renew_if_changed(change: Change, request: ApprovalRequest) -> None:

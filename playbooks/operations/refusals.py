@@ -6,6 +6,24 @@ from collections.abc import Sequence
 
 from playbooks.domain.duties import Denial
 
+# Refusals because of what the object is now, not because of who asks.
+CONFLICTS = frozenset(
+    {
+        "already_decided",
+        "seat_taken",
+        "closed",
+        "stale_digest",
+        "stale_plan",
+        "run_not_ended",
+        "run_not_cancellable",
+        "nothing_to_roll_back",
+        "not_unknown",
+        "alert_not_new",
+        "case_closed",
+        "version_status",
+    }
+)
+
 
 class Refused(Exception):
     """A rule forbids it. `denials` are all the rules that do, the first counts."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
 from playbooks.audit import Actor, Stream
+from playbooks.domain.duties import Denial
 from playbooks.domain.expressions import render
 from playbooks.domain.inputs import accept_inputs
 from playbooks.domain.statuses import (
@@ -35,7 +35,6 @@ from playbooks.operations.moves import move, move_step, settle
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from playbooks.operations.rounds import moment
-from playbooks.domain.duties import Denial
 
 
 class Resolution(StrEnum):
@@ -243,10 +242,14 @@ def alert_scope(alert: Alert) -> dict[str, object]:
     return {
         "id": str(alert.pk),
         "source": alert.source.kind,
+        "external_id": alert.external_id,
         "title": alert.title,
         "description": alert.description,
         "category": alert.category,
         "severity": alert.severity,
+        "severity_word": alert.severity_word,
+        "detected_at": alert.detected_at.isoformat(),
+        "received_at": alert.received_at.isoformat(),
         "rule": alert.rule,
         "observables": alert.observables,
         "assets": alert.assets,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from playbooks.domain.playbook import Playbook
-from playbooks.domain.seats import fitting, match
+from playbooks.domain.seats import Seat, fitting, match
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import Membership, PlaybookVersion, PrincipalKind
 
@@ -35,7 +35,7 @@ def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -
     gates = [step for step in playbook.steps if step.kind == "approve"]
     found = []
     for gate in gates:
-        seats = [seat.as_seat() for seat in gate.seats]
+        seats = [Seat(seat.role) for seat in gate.seats]
         filled = match({person: fitting(seats, held) for person, held in roles.items()})
         empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
         if empty:

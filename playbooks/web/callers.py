@@ -10,6 +10,9 @@ from django.http import HttpRequest
 from playbooks import access
 from playbooks.models import Principal
 from playbooks.operations.caller import Caller
+from playbooks.operations.refusals import Invalid
+
+LONGEST_TEXT = 10_000
 
 
 def person_of(request: HttpRequest) -> Principal:
@@ -35,3 +38,11 @@ def require(request: HttpRequest, permission: str, what: str) -> None:
     """Answers 403 unless a role of the person gives the permission. `what` completes "You may not …"."""
     if not access.may(person_of(request), permission):
         raise PermissionDenied(f"You may not {what}. Ask an administrator for a role that may.")
+
+
+def text_of(request: HttpRequest, field: str) -> str:
+    """What was typed into a text field of a form. Raises Invalid for more than the field holds."""
+    text = request.POST.get(field, "").replace("\0", "").replace("\r\n", "\n")
+    if len(text) > LONGEST_TEXT:
+        raise Invalid([(f"/{field}", f"The {field} has more than {LONGEST_TEXT:,} characters; shorten it.")])
+    return text

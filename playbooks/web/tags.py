@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django import template
 
 from playbooks.domain.canonical import canonical
+from playbooks.queries.approvals import SeatView
 
 register = template.Library()
 
@@ -43,6 +44,12 @@ def visible(text: str) -> str:
 def as_canonical(value: object) -> str:
     """The RFC 8785 form, the very bytes that a digest is over."""
     return canonical(value).decode()
+
+
+@register.filter
+def filled(seats: Sequence[SeatView]) -> int:
+    """How many seats have somebody in them."""
+    return sum(seat.filled_by is not None for seat in seats)
 
 
 @register.filter

@@ -1,1 +1,46 @@
-urlpatterns: list[object] = []
+"""Every page."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from playbooks.web import (
+    alerts,
+    approvals,
+    audit,
+    cases,
+    cheating,
+    demo,
+    inbox,
+    playbooks,
+    rollbacks,
+    runs,
+    starting,
+)
+
+urlpatterns = [
+    path("", inbox.inbox, name="inbox"),
+    path("approvals/<uuid:pk>/", approvals.approval, name="approval"),
+    path("approvals/<uuid:pk>/decide", approvals.decide, name="decide"),
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/<uuid:pk>/", alerts.alert, name="alert"),
+    path("cases/", cases.cases, name="cases"),
+    path("cases/<uuid:pk>/", cases.case, name="case"),
+    path("runs/", runs.runs, name="runs"),
+    path("runs/<uuid:pk>/", runs.run, name="run"),
+    path("runs/<uuid:pk>/live", runs.run_live, name="run-live"),
+    path("runs/<uuid:pk>/cancel", runs.cancel, name="run-cancel"),
+    path("runs/<uuid:pk>/rollback/", rollbacks.rollback, name="run-rollback"),
+    path("runs/<uuid:pk>/steps/<slug:step>/resolve", runs.resolve_step, name="resolve-step"),
+    path("playbooks/", playbooks.playbooks, name="playbooks"),
+    path("playbooks/<slug:slug>/", playbooks.playbook, name="playbook"),
+    path("playbooks/<slug:slug>/versions/<int:number>/", playbooks.playbook, name="playbook-version"),
+    path("playbooks/<slug:slug>/start/", starting.start_run, name="start-run"),
+    path("new-playbook/", playbooks.new_playbook, name="new-playbook"),
+    path("check-playbook/", playbooks.check_playbook, name="check-playbook"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/<int:pk>/", audit.entry, name="audit-entry"),
+    path("audit/export/", audit.export, name="audit-export"),
+    path("demo/become", demo.become, name="become"),
+    path("demo/cheat/", cheating.cheat, name="cheat"),
+]

@@ -9,13 +9,11 @@ from django.test import Client
 
 from playbooks.audit import reading
 from playbooks.domain.canonical import digest
-from playbooks.domain.statuses import Verdict
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Principal
 from playbooks.models.decisions import Decision
 from playbooks.operations import people
 from playbooks.operations.caller import SYSTEM
-from playbooks.operations.refusals import Refused
 from playbooks.queries import approvals as queries
 from tests.api.callers import Api, at_the_gate, bearer, nobody, sender, session, token_of
 from tests.cast import ATTACKER, Cast

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbooks.domain.alerts import ALERT_FIELDS, NormalAlert, Rejected, normal, suricata
-from playbooks.domain.expressions import evaluate
+from playbooks.domain.alerts import NormalAlert, Rejected, normal, suricata
 from playbooks.domain.strict_json import read_json
 from tests.servers import CORPORA
 
@@ -176,11 +174,3 @@ def test_what_the_form_does_not_know_is_a_fault_with_its_pointer(
 )
 def test_no_body_crashes_the_form(body: dict[str, object]) -> None:
     assert isinstance(normal(body, NOW), NormalAlert | Rejected)
-
-
-def test_expressions_see_the_alert_as_plain_values() -> None:
-    scope = accepted(suricata(EVENT, NOW)).as_scope()
-    assert set(scope) | {"id"} == set(ALERT_FIELDS)
-    assert json.loads(json.dumps(scope)) == scope
-    assert evaluate("alert.observables.ip[0]", {"alert": scope}) == "203.0.113.9"
-    assert evaluate('alert.source == "suricata" && alert.severity >= 70', {"alert": scope}) is True

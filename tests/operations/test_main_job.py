@@ -8,10 +8,10 @@ import pytest
 from django.utils import timezone
 
 from playbooks import executor
-from playbooks.domain.alerts import NormalAlert, suricata
+from playbooks.domain.alerts import ALERT_FIELDS, NormalAlert, suricata
 from playbooks.domain.statuses import RequestStatus, RunStatus, StepStatus, Verdict
 from playbooks.models import Alert, ApprovalRequest, Run
-from playbooks.operations import alerts, approvals, people, rollbacks
+from playbooks.operations import alerts, approvals, people, rollbacks, runs
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.refusals import Invalid, Refused
 from tests.cast import ATTACKER, Cast, connect, publish, start
@@ -80,6 +80,13 @@ def test_an_alert_triggers_a_run_that_waits_at_its_gate(cast: Cast) -> None:
     (block,) = json.loads(request.subject)["covered"]
     assert block["parameters"] == {"address": ATTACKER, "hours": 24}
     assert json.loads(request.subject)["not_covered"] == ["tell"]
+
+
+def test_expressions_see_every_field_of_an_alert_as_plain_values(cast: Cast) -> None:
+    connect(cast)
+    scope = runs.alert_scope(Alert.objects.get(pk=ingest().alert))
+    assert set(scope) == set(ALERT_FIELDS)
+    assert json.loads(json.dumps(scope)) == scope
 
 
 def test_a_resend_makes_no_second_alert_and_no_second_run(cast: Cast) -> None:

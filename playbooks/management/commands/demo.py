@@ -19,7 +19,8 @@ class Command(BaseCommand):
             raise CommandError("The demo is never loaded in production (SOAR_PRODUCTION is true).")
         if Principal.objects.exists():
             raise CommandError(
-                "The database is not empty. Set SOAR_HOME to an empty directory for a fresh demo."
+                "The database is not empty: it holds somebody's work, or a demo whose loading was interrupted. "
+                f"For a fresh demo delete {settings.SOAR_HOME}, or set SOAR_HOME to an empty directory."
             )
         demo.load()
         self.stdout.write(demo.sign_ins())

@@ -36,7 +36,7 @@ class Command(BaseCommand):
         attempt = _wait(lambda: _performing(run, address), "The worker did not begin. Is `make run` running?")
         self._kill(attempt)
         self.stdout.write("The address is blocked already, and nobody has heard the answer. Waiting for the lease …")
-        _wait(lambda: _is_over(run), "The run did not end.")
+        _wait(lambda: _is_over(run) or None, "The run did not end.")
         self._report(run, address)
 
     def _kill(self, attempt: Attempt) -> None:
@@ -68,7 +68,7 @@ def _is_over(run: Run) -> bool:
 
 def _blocked() -> dict[str, int]:
     url = f"http://127.0.0.1:{settings.PORT + 1}/blocked"
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own loopback address
+    with urllib.request.urlopen(url, timeout=5) as answer:
         listed: dict[str, int] = json.load(answer)
     return listed
 
@@ -76,7 +76,7 @@ def _blocked() -> dict[str, int]:
 Found = TypeVar("Found")
 
 
-def _wait(look: Callable[[], Found], otherwise: str) -> Found:
+def _wait(look: Callable[[], Found | None], otherwise: str) -> Found:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         found = look()

@@ -36,14 +36,15 @@ class Command(BaseCommand):
         parser.add_argument("--sweep-every", type=float, default=1.0, help="seconds between two sweeps")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        current_app.loader.import_default_modules()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        with ThreadPoolExecutor(options["threads"]) as pool, _doorbell() as door:
-            sweeper = threading.Thread(target=_sweep, args=(stop, options["sweep_every"]), name="sweep")
-            sweeper.start()
+        with ThreadPoolExecutor(options["threads"] + 1) as pool, _doorbell() as door:
+            sweeping = pool.submit(_sweep, stop, options["sweep_every"])
+            sweeping.add_done_callback(lambda _: stop.set())  # a worker that cannot sweep must not linger
             _listen(door, pool, stop)
-            sweeper.join()
+        sweeping.result()
 
 
 @contextmanager
@@ -88,4 +89,3 @@ def _sweep(stop: threading.Event, every: float) -> None:
             _run(SWEEP, [])
         except OperationalError as error:
             logger.warning("The sweep could not reach the database and tries again: %s", error)
-    connection.close()

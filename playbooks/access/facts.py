@@ -1,7 +1,7 @@
-"""What forbids a person to decide: the facts of many requests at once, in two queries, for the same pure rules.
+"""The facts that the duty rules look at, read fresh, for one request or for many at once.
 
-This is for showing. The verdict that counts is reached inside the deciding transaction, on facts read there
-(operations/approvals.py).
+Showing who may decide and deciding use the same facts and the same rules; what counts is what is read inside the
+deciding transaction.
 """
 
 from __future__ import annotations
@@ -9,30 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from playbooks.domain.duties import Decider, Denial, Facts, denials
+from playbooks.access import roles_of
+from playbooks.domain.duties import Decider, Facts
 from playbooks.domain.seats import Seat
 from playbooks.domain.statuses import Verdict
-from playbooks.models import ApprovalRequest, Membership, Principal
+from playbooks.models import ApprovalRequest, Principal
 
 Roles = Mapping[UUID, frozenset[str]]
 
 
-def denials_of(person: Principal, requests: Sequence[ApprovalRequest]) -> dict[UUID, tuple[Denial, ...]]:
-    """For each request every duty rule that forbids `person` to approve it; empty where nothing does.
+def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> dict[UUID, Facts]:
+    """For each request the facts of `person` approving it in a session of their own, as it stands.
 
-    The requests come with their seats and decisions prefetched.
+    Seats and decisions are read from the rows' prefetched relations where they have them.
     """
     deciders = {each.person_id for request in requests for each in request.decisions.all()}
-    roles = _roles_of({person.pk, *deciders})
-    return {request.pk: denials(_facts(request, person, roles)) for request in requests}
-
-
-def _roles_of(people: set[UUID]) -> Roles:
-    held: dict[UUID, set[str]] = {each: set() for each in people}
-    rows = Membership.objects.filter(principal__in=people).values_list("principal", "group__name")
-    for principal, role in rows:
-        held[principal].add(role)
-    return {each: frozenset(names) for each, names in held.items()}
+    roles = roles_of({person.pk, *deciders})
+    return {request.pk: _facts(request, person, roles) for request in requests}
 
 
 def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
@@ -49,7 +42,7 @@ def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
         ),
         verdict=Verdict.APPROVE.value,
         status=request.status,
-        seats=tuple(Seat(seat.role) for seat in request.seats.all()),
+        seats=tuple(Seat(seat.role) for seat in sorted(request.seats.all(), key=lambda each: each.position)),
         requesters=request.requesters,
         authors=request.authors,
         approvals={

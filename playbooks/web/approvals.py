@@ -1,0 +1,75 @@
+"""One approval request on one page, and the decision on it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from playbooks.domain.statuses import RequestStatus, Verdict
+from playbooks.operations import approvals as operations
+from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
+from playbooks.queries import approvals
+from playbooks.queries.runs import run_view
+from playbooks.web.callers import caller_of, person_of, text_of
+from playbooks.web.graphs import graph_of_run
+from playbooks.web.refusing import Refusal, refusal_of
+
+DONE = {
+    RequestStatus.OPEN: "Your approval is recorded. Others still have to decide.",
+    RequestStatus.GRANTED: "Your approval filled the last seat: the run goes on.",
+    RequestStatus.DENIED: "Your denial is recorded: nothing behind this gate runs.",
+}
+
+
+@require_safe
+@login_required
+def approval(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return _page(request, pk)
+
+
+@require_POST
+@login_required
+def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Decides on the digest that the page has shown; a refusal leaves the comment where it was."""
+    try:
+        decided = operations.decide(
+            pk,
+            caller=caller_of(request),
+            verdict=_verdict(request),
+            shown_digest=request.POST.get("digest", "")[:64],
+            comment=text_of(request, "comment"),
+        )
+    except Missing as error:
+        raise Http404(str(error)) from error
+    except (Refused, Invalid, LostRace) as error:
+        return _page(request, pk, refusal=refusal_of(error))
+    messages.success(request, DONE[RequestStatus(decided.status)])
+    return redirect("approval", pk=pk)
+
+
+def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> HttpResponse:
+    person = person_of(request)
+    view = approvals.request_view(pk, person)
+    if view is None:
+        raise Http404(f"There is no approval request {pk}.")
+    run = run_view(view.run, person)
+    context = {
+        "approval": view,
+        "graph": graph_of_run(run) if run else "",
+        "refusal": refusal,
+        "comment": request.POST.get("comment", ""),
+    }
+    return render(request, "approval.html", context, status=refusal.status if refusal else HTTPStatus.OK)
+
+
+def _verdict(request: HttpRequest) -> Verdict:
+    try:
+        return Verdict(request.POST.get("verdict", ""))
+    except ValueError:
+        raise Invalid([("/verdict", "Press Approve or Deny; nothing else decides.")]) from None

@@ -1,0 +1,120 @@
+"""Forms whose fields are not known before: one made of a playbook's inputs, and the scope of an export."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+
+INPUT = "input_"  # before the name of an input, so that none meets a field of the form itself
+
+
+class Lines(forms.CharField):
+    """A list: one value a line."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+class Start(forms.Form):
+    """Starts a run. What stays empty is left to the playbook's own default."""
+
+    simulate = forms.BooleanField(required=False)
+    alert = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    # Sent twice, the form starts one run.
+    key = forms.CharField(widget=forms.HiddenInput, max_length=64, initial=lambda: uuid4().hex)
+
+    def __init__(self, inputs: Mapping[str, Mapping[str, Any]], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, spec in inputs.items():
+            self.fields[INPUT + name] = _field(name, spec)
+        self.order_fields([INPUT + name for name in inputs])
+
+    def inputs(self) -> dict[str, Any]:
+        """The inputs that were given, by their names in the playbook."""
+        given = {name: value for name, value in self.cleaned_data.items() if name.startswith(INPUT)}
+        return {
+            name.removeprefix(INPUT): value for name, value in given.items() if value not in (None, "", [])
+        }
+
+    def alert_id(self) -> UUID | None:
+        alert: UUID | None = self.cleaned_data["alert"]
+        return alert
+
+    def show_errors(self, errors: tuple[tuple[str, str], ...]) -> None:
+        """Puts sentences beside the inputs that they are about (`/inputs/NAME`), the others above the form."""
+        for pointer, sentence in errors:
+            field = INPUT + pointer.removeprefix("/inputs/")
+            self.add_error(field if field in self.fields else None, sentence)
+
+
+def _field(name: str, spec: Mapping[str, Any]) -> forms.Field:
+    default = spec.get("default")
+    about: dict[str, Any] = {
+        "label": spec.get("title") or name.replace("_", " ").capitalize(),
+        "required": default is None,
+        "help_text": "" if default is None else f"Left empty: {_default(default)}",
+    }
+    match spec["type"]:
+        case "integer":
+            return forms.IntegerField(**about)
+        case "number":
+            return forms.FloatField(**about)
+        case "boolean":
+            answers = [
+                ("", "As the playbook says" if default is not None else ""),
+                (True, "Yes"),
+                (False, "No"),
+            ]
+            return forms.TypedChoiceField(
+                choices=answers, coerce=lambda text: text == "True", empty_value=None, **about
+            )
+        case "list":
+            return Lines(**{**about, "help_text": f"One a line. {about['help_text']}".strip()})
+        case _:
+            return forms.CharField(max_length=2000, **about)
+
+
+def _default(default: Any) -> str:
+    """A constant as it is; of an expression the words, since only the run can compute it."""
+    return default if isinstance(default, str) else json.dumps(default)
+
+
+def _moment() -> forms.DateTimeInput:
+    return forms.DateTimeInput({"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
+
+
+class Export(forms.Form):
+    """What to export: exactly one of a case, a run, a person's doings, or a period."""
+
+    case = forms.UUIDField(
+        required=False, label="Case", help_text="The id in the address of the case's page."
+    )
+    run = forms.UUIDField(required=False, label="Run", help_text="The id in the address of the run's page.")
+    person = forms.SlugField(
+        required=False, label="Person", help_text="A username: everything that they did."
+    )
+    since = forms.DateTimeField(required=False, label="From", widget=_moment(), help_text="UTC, included.")
+    until = forms.DateTimeField(required=False, label="To", widget=_moment(), help_text="UTC, not included.")
+    form = forms.ChoiceField(
+        label="As",
+        choices=[
+            ("bundle", "Evidence bundle: proofs and a verifier (zip)"),
+            ("jsonl", "Entries only (JSON Lines)"),
+        ],
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        given = {name for name in ("case", "run", "person", "since", "until") if data.get(name)}
+        if given not in ({"case"}, {"run"}, {"person"}, {"since", "until"}) and not self.errors:
+            raise forms.ValidationError(
+                "Say one thing to export: a case, a run, a person, or a period with both ends."
+            )
+        return data

@@ -1,0 +1,67 @@
+"""The inbox: what the person may decide now, what others decide, and what the person asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from playbooks.domain.statuses import RequestStatus
+from playbooks.models import ApprovalRequest, Principal
+from playbooks.queries import approvals
+from playbooks.queries.approvals import RequestView
+from playbooks.queries.unresolved import unresolved
+from playbooks.web.callers import person_of
+from playbooks.web.listing import choice, filters, page_of
+
+AT_ONCE = 50
+SHOW = {"": "Waiting", "asked": "I asked for", "all": "All requests"}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Open requests: each is in exactly one of the three."""
+
+    decidable: tuple[RequestView, ...]
+    requested: tuple[RequestView, ...]
+    others: tuple[RequestView, ...]
+
+
+@require_safe
+@login_required
+def inbox(request: HttpRequest) -> HttpResponse:
+    person = person_of(request)
+    tabs = filters(request, "show", SHOW)
+    shown = choice(request, "show", SHOW)
+    if not shown:
+        context = {"filters": tabs, "waiting": _waiting(person), "tasks": unresolved(person)}
+        return render(request, "inbox.html", context)
+    asked = approvals.requested_by(person)
+    rows = asked if shown == "asked" else approvals.requests(person).order_by("-opened_at", "-pk")
+    page = page_of(rows, request, lambda found: approvals.views(found, person))
+    return render(request, "requests.html", {"filters": tabs, "page": page, "title": SHOW[shown]})
+
+
+def _waiting(person: Principal) -> Waiting:
+    mine = list(approvals.inbox(person)[:AT_ONCE])
+    own = approvals.requested_by(person).filter(status=RequestStatus.OPEN)
+    seen = approvals.requests(person).filter(status=RequestStatus.OPEN).order_by("due_at", "pk")
+    views = approvals.views(_distinct([*mine, *own[:AT_ONCE], *seen[:AT_ONCE]]), person)
+    blocked = [view for view in views if not view.may_decide]
+    return Waiting(
+        decidable=tuple(view for view in views if view.may_decide),
+        requested=tuple(view for view in blocked if _asked(view, person)),
+        others=tuple(view for view in blocked if not _asked(view, person)),
+    )
+
+
+def _distinct(rows: Sequence[ApprovalRequest]) -> list[ApprovalRequest]:
+    return list({row.pk: row for row in rows}.values())
+
+
+def _asked(view: RequestView, person: Principal) -> bool:
+    return view.requested_by is not None and view.requested_by.id == person.pk

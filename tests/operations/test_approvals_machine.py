@@ -1,0 +1,281 @@
+"""The sentence on the wall, against everything that people may do in any order: no step behind a gate ran without a
+valid quorum of distinct, entitled people, none of whom asked for it, over exactly the bytes that ran.
+
+What is valid is worked out here from the rows alone and by brute force, not with the code under test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import permutations
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from playbooks import executor
+from playbooks.domain.statuses import RequestStatus, Verdict
+from playbooks.models import ApprovalRequest, Attempt, Consumption, Membership, Step
+from playbooks.models.decisions import Decision
+from playbooks.operations import approvals, connections, people, runs
+from playbooks.operations.caller import SYSTEM, Caller
+from playbooks.operations.refusals import Missing, Refused
+from tests.cast import ATTACKER, Cast, connect, publish
+from tests.databases import take_down
+
+GUARDED = """\
+playbook: guarded
+title: Guarded
+inputs:
+  address: {type: ip}
+steps:
+  - id: gate
+    approve: Block ${ inputs.address }?
+    seats: [{role: tier-2}, {role: network-owner}]
+    within: 30m
+  - id: left
+    needs: [gate]
+    do: nftables.block_address
+    using: edge-firewall
+    with: {address: "${ inputs.address }", hours: 24}
+  - id: right
+    needs: [gate]
+    do: nftables.block_address
+    using: edge-firewall
+    with: {address: 198.51.100.7, hours: 1}
+  - id: pause
+    needs: [left]
+    wait: {for: 10m}
+  - id: last
+    do: nftables.block_address
+    using: edge-firewall
+    with: {address: 198.51.100.8, hours: 2}
+"""
+SEATS = ["tier-2", "network-owner"]
+# The analyst asked for the run and the author wrote it: both hold a role that fits, and neither may decide.
+TIER_2 = ["tier2", "analyst", "outsider", "admin"]
+OWNERS = ["netowner", "author", "outsider", "admin"]
+WHO = st.sampled_from(sorted({*TIER_2, *OWNERS}))
+FITTING = st.sampled_from([("tier2", "tier-2"), ("netowner", "network-owner"), ("outsider", "tier-2")])
+ROLES = st.sampled_from(["tier-2", "network-owner", "asset-owner"])
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction in which the operations may believe that theirs are the outermost."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def entitled(person: UUID) -> set[str]:
+    """The roles that somebody active holds."""
+    held = Membership.objects.filter(principal=person, principal__is_active=True)
+    return set(held.values_list("group__name", flat=True))
+
+
+def is_quorum(people: list[set[str]], seats: list[str]) -> bool:
+    """Whether different people can sit on all seats, tried in every order."""
+    return any(
+        all(seat in roles for seat, roles in zip(seats, order, strict=True))
+        for order in permutations(people, len(seats))
+    )
+
+
+def assert_was_covered(attempt: Attempt) -> None:
+    """Some granted request shows the very bytes that were sent, and people who may have filled its seats."""
+    step = attempt.step
+    consumed = Consumption.objects.filter(step=step).select_related("request").order_by("-request__opened_at")
+    assert consumed, f"{step.key} ran without an approval."
+    request = consumed[0].request
+    about = json.loads(request.subject)
+    assert hashlib.sha256(request.subject.encode()).hexdigest() == request.digest
+    (item,) = [each for each in about["covered"] if each["step"] == step.key]
+    assert json.dumps(item["parameters"], sort_keys=True) == json.dumps(attempt.parameters, sort_keys=True)
+    assert item["action"] == step.action
+    assert item["connection"]["id"] == str(attempt.connection_id)
+    assert item["connection"]["revision"] == attempt.connection_revision
+    assert item["simulated"] == attempt.is_simulated
+    assert (about["run"], about["version"]) == (str(step.run_id), step.run.version.digest)
+    decisions = list(Decision.objects.filter(request=request))
+    assert {each.verdict for each in decisions} == {"approve"}
+    assert {each.digest for each in decisions} == {request.digest}
+    assert len({each.person_id for each in decisions}) == len(decisions)
+    assert step.run.requested_by_id not in {each.person_id for each in decisions}
+    assert step.run.version.author_id not in {each.person_id for each in decisions}
+    assert about["seats"] == SEATS
+    assert is_quorum([entitled(each.person_id) for each in decisions], SEATS)
+
+
+class Approvals(RuleBasedStateMachine):
+    """One run behind a gate of two seats, and six people who may do anything."""
+
+    cast: Cast
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rollback = rolled_back()
+        self.rollback.__enter__()
+        self.seen: set[UUID] = set()
+        self.skew = timedelta()
+        caller = self.cast.caller("analyst")
+        self.run = runs.start("guarded", caller=caller, inputs={"address": ATTACKER})
+
+    def teardown(self) -> None:
+        self.rollback.__exit__(None, None, None)
+
+    def newest(self) -> ApprovalRequest:
+        return self.run.requests.latest("opened_at", "pk")
+
+    @rule(
+        who=WHO, verdict=st.sampled_from([Verdict.APPROVE] * 5 + [Verdict.DENY]), is_stale=st.integers(0, 5)
+    )
+    def decide(self, who: str, verdict: Verdict, is_stale: int) -> None:
+        request = self.newest()
+        shown = "0" * 64 if is_stale == 0 else request.digest
+        before = facts_of(request)
+        try:
+            approvals.decide(
+                request.pk,
+                caller=self.cast.caller(who),
+                verdict=verdict,
+                shown_digest=shown,
+                comment="No." if verdict is Verdict.DENY else "",
+            )
+        except Refused as refusal:
+            assert refusal.denials
+            after = facts_of(request)
+            assert after == before or after == ("voided", before[1])
+        else:
+            assert shown == request.digest
+            assert entitled(getattr(self.cast, who).pk) & set(SEATS)
+
+    @rule(who=WHO, data=st.data())
+    def decide_on_an_old_request(self, who: str, data: st.DataObject) -> None:
+        closed = list(self.run.requests.exclude(status=RequestStatus.OPEN).order_by("opened_at"))
+        if closed:
+            old = data.draw(st.sampled_from(closed))
+            with pytest.raises(Refused):
+                approvals.decide(
+                    old.pk, caller=self.cast.caller(who), verdict=Verdict.APPROVE, shown_digest=old.digest
+                )
+
+    @rule()
+    def reconfigure(self) -> None:
+        connections.configure(
+            "edge-firewall",
+            caller=self.cast.caller("admin"),
+            connector="nftables",
+            settings={},
+            secrets={},
+            environment="production",
+            is_simulated=True,
+        )
+
+    @rule(who=WHO, role=ROLES)
+    def grant(self, who: str, role: str) -> None:
+        people.grant(getattr(self.cast, who), role, actor=SYSTEM, granted_by=None)
+
+    @rule(membership=FITTING)
+    def revoke(self, membership: tuple[str, str]) -> None:
+        who, role = membership
+        try:
+            people.revoke(getattr(self.cast, who), role, actor=SYSTEM)
+        except Missing:
+            return
+
+    @rule(who=st.sampled_from(["tier2", "netowner", "outsider", "author"]), sure=st.integers(0, 2))
+    def deactivate(self, who: str, sure: int) -> None:
+        if sure == 0:
+            people.deactivate(getattr(self.cast, who), actor=SYSTEM)
+
+    @precondition(lambda self: not self.seen)
+    @rule(sure=st.integers(0, 3))
+    def cancel(self, sure: int) -> None:
+        try:
+            if sure == 0:
+                runs.cancel(self.run.pk, caller=Caller(self.cast.tier2))
+        except Refused as refusal:
+            assert refusal.rule in {"run_not_cancellable", "no_permission"}
+
+    @rule(minutes=st.sampled_from([0, 11, 40]))
+    def wait(self, minutes: int) -> None:
+        self.skew += timedelta(minutes=minutes)
+        executor.sweep(now=timezone.now() + self.skew)
+
+    @rule(first=st.sampled_from(TIER_2), second=st.sampled_from(OWNERS))
+    def approve_by_two(self, first: str, second: str) -> None:
+        for who in (first, second):
+            self.decide(who, Verdict.APPROVE, 1)
+
+    @rule(membership=FITTING)
+    def lose_a_role_after_the_approval(self, membership: tuple[str, str]) -> None:
+        self.approve_by_two("tier2", "netowner")
+        self.revoke(membership)
+        self.drive()
+
+    @rule()
+    def drive(self) -> None:
+        executor.drive(self.run.pk, worker="test")
+        for attempt in Attempt.objects.filter(step__run=self.run).exclude(pk__in=self.seen):
+            assert_was_covered(attempt)
+            self.seen.add(attempt.pk)
+
+    @invariant()
+    def nothing_ran_beside_a_drive(self) -> None:
+        assert set(Attempt.objects.values_list("pk", flat=True)) == self.seen
+
+    @invariant()
+    def a_gate_has_one_request_in_force_and_a_denial_opens_none(self) -> None:
+        gate = Step.objects.get(run=self.run, key="gate")
+        in_force = self.run.requests.filter(status__in=["open", "granted", "consumed"])
+        assert in_force.count() <= 1
+        for request in self.run.requests.filter(status__in=["granted", "consumed"]):
+            assert not request.decisions.filter(verdict="deny").exists()
+            assert gate.status == "succeeded"
+
+    @invariant()
+    def everything_that_waits_says_for_what_and_can_be_decided(self) -> None:
+        waiting = Step.objects.filter(run=self.run, wait_reason="approval")
+        if waiting.exists():
+            assert self.run.requests.filter(status=RequestStatus.OPEN).count() == 1
+
+
+def facts_of(request: ApprovalRequest) -> tuple[str, int]:
+    row = ApprovalRequest.objects.get(pk=request.pk)
+    return row.status, row.decisions.count()
+
+
+def test_no_step_ran_without_a_valid_quorum_over_exactly_the_bytes_that_ran(cast: Cast) -> None:
+    connect(cast)
+    publish(cast, GUARDED)
+    people.grant(cast.analyst, "tier-2", actor=SYSTEM, granted_by=None)
+    people.grant(cast.author, "network-owner", actor=SYSTEM, granted_by=None)
+    take_down("clock")  # the sweep of this test comes hours later
+    Approvals.cast = cast
+    run_state_machine_as_test(
+        Approvals,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=16,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
