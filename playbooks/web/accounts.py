@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
+
+from playbooks.models import Principal
 
 
 class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 — the framework's signature
         return False
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Principal | None:
+        """A deactivated account is answered like a wrong password; allauth would lead to a page about it."""
+        person: Principal | None = super().authenticate(request, **credentials)
+        return person if person is not None and person.is_active else None

@@ -31,7 +31,8 @@ def test_a_text_with_problems_is_kept_with_the_place_of_each(world: World, look:
     assert answer.status_code == 400
     text = answer.content.decode()
     assert "aprove: Block" in text
-    assert ">18:5<" in text
+    line = broken[: broken.index("id: gate")].count("\n") + 1
+    assert f">{line}:5</code> a step needs one of" in text
     assert PlaybookVersion.objects.count() == 1
 
 

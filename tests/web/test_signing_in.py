@@ -50,7 +50,7 @@ def test_a_failed_sign_in_is_an_entry_without_what_was_typed(cast: Cast) -> None
         assert "S3cret-typed-here" not in str(body)
 
 
-def test_a_deactivated_person_is_not_let_in(cast: Cast) -> None:
+def test_a_deactivated_person_is_answered_like_a_wrong_password(cast: Cast) -> None:
     type(cast.analyst).objects.filter(pk=cast.analyst.pk).update(is_active=False)
     assert sign_in("analyst").get(reverse("inbox")).status_code == 302
 
