@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from playbooks.api.answers import ProblemDetails, page_of
 from playbooks.api.pagination import Listing
 from playbooks.api.permissions import Entitled, Need
-from playbooks.operations.refusals import Missing
+from playbooks.operations.refusals import Invalid, Missing
 
 Found = TypeVar("Found")
 Method = Callable[..., Any]
@@ -56,6 +56,11 @@ class Endpoint(APIView):
     permission_classes: Sequence[type[BasePermission]] = (Entitled,)
     content_negotiation_class = OneRepresentation
     metadata_class = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if any("\0" in each for each in request.query_params.values()):
+            raise Invalid([("", "A parameter holds the character NUL.")])
 
 
 def described(

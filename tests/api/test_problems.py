@@ -12,12 +12,22 @@ from rest_framework.exceptions import Throttled
 from rest_framework.test import APIRequestFactory
 
 from playbooks.api.problems import handle
+from playbooks.models import Run
 from playbooks.operations.refusals import LostRace
 from playbooks.queries import runs
 from tests.api.callers import session
-from tests.cast import Cast
+from tests.cast import Cast, publish
 
 SECRET = "hunter2"
+COUNT = """\
+playbook: count
+title: Count
+inputs:
+  number: {type: integer}
+steps:
+  - id: said
+    set: {number: "${ inputs.number }"}
+"""
 
 
 @pytest.mark.parametrize(
@@ -55,15 +65,20 @@ def test_a_defect_shows_no_trace_and_logs_its_place(
     assert (answer.status_code, answer["Content-Type"]) == (500, "application/problem+json")
     assert b"Traceback" not in answer.content
     assert SECRET.encode() not in answer.content
-    said = " ".join(record.getMessage() for record in caplog.records if record.name == "playbooks.api.problems")
+    said = " ".join(
+        record.getMessage() for record in caplog.records if record.name == "playbooks.api.problems"
+    )
     assert "RuntimeError at" in said
     assert "test_problems.py" in said
     assert SECRET not in said
 
 
 def test_a_number_that_cannot_be_carried_exactly_is_refused(cast: Cast) -> None:
-    body = {"playbook": "block-attacker", "inputs": {"address": 2**60}}
+    publish(cast, COUNT)
+    body = {"playbook": "count", "inputs": {"number": 2**60}}
     answer = session(cast.analyst).post("runs/", body, Idempotency_Key="k")
-    assert answer.status_code == 404
-    answer = session(cast.analyst).get("runs/", status="\0")
-    assert answer.status_code == 400
+    assert (answer.status_code, Run.objects.exists()) == (400, False)
+
+
+def test_a_parameter_with_nul_is_refused_before_the_database_sees_it(cast: Cast) -> None:
+    assert session(cast.analyst).get("runs/", status="\0").status_code == 400
