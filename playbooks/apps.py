@@ -9,8 +9,9 @@ class PlaybooksConfig(AppConfig):
     verbose_name = "Countersign"
 
     def ready(self) -> None:
-        # Importing registers: guardian's tables, and who records sign-ins.
+        # Importing registers: guardian's tables, the check of the walls, and who records sign-ins.
         from playbooks.access import builtin, grants  # noqa: F401
+        from playbooks.audit import checks  # noqa: F401
         from playbooks.web import signals  # noqa: F401
 
         post_migrate.connect(builtin.ensure_roles, sender=self, dispatch_uid="playbooks.roles")

@@ -18,57 +18,49 @@ def production(**_about: Any) -> list[CheckMessage]:
 
 
 def _rules() -> list[tuple[bool, CheckMessage]]:
+    """Whether each default is unsafe here, and what to say of it."""
+    engine = settings.DATABASES["default"]["ENGINE"]
     return [
-        (
-            not _is_set("SOAR_SECRET_KEY"),
-            Error(
-                "The secret key is the one that was made on the first start.",
-                hint="Set SOAR_SECRET_KEY_FILE to a file with at least 50 random characters.",
-                id="soar.E001",
-            ),
-        ),
-        (
-            not _is_set("SOAR_CONNECTION_KEY"),
-            Error(
-                "The key that encrypts the connections' secrets lies beside the database.",
-                hint="Set SOAR_CONNECTION_KEY_FILE to a file that backups of the database do not hold.",
-                id="soar.E002",
-            ),
-        ),
-        (
-            not _is_set("SOAR_ALLOWED_HOSTS"),
-            Error(
-                "The host names of this installation are not set.",
-                hint="Set SOAR_ALLOWED_HOSTS to the names that browsers use, separated by commas.",
-                id="soar.E003",
-            ),
-        ),
-        (
-            settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"),
-            Error(
-                "The database is the embedded SQLite.",
-                hint="Set SOAR_DATABASE_URL_FILE to a file with postgresql://user:password@host/name.",
-                id="soar.E004",
-            ),
-        ),
-        (
-            settings.EMBEDDED,
-            Error(
-                "There is no broker, so only one worker on this machine can hear the doorbell.",
-                hint="Set SOAR_BROKER_URL to redis://… or amqp://… and start `celery -A soar worker` and `beat`.",
-                id="soar.E005",
-            ),
-        ),
-        (
-            settings.DEMO,
-            Error(
-                "The demo lets anybody become anybody.",
-                hint="Unset SOAR_DEMO, and start on an empty database.",
-                id="soar.E006",
-            ),
-        ),
+        (not _is_set("SOAR_SECRET_KEY"), SECRET_KEY),
+        (not _is_set("SOAR_CONNECTION_KEY"), CONNECTION_KEY),
+        (not _is_set("SOAR_ALLOWED_HOSTS"), HOSTS),
+        (engine.endswith("sqlite3"), DATABASE),
+        (settings.EMBEDDED, BROKER),
+        (settings.DEMO, DEMO),
     ]
 
 
 def _is_set(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
+
+
+SECRET_KEY = Error(
+    "The secret key is the one that was made on the first start.",
+    hint="Set SOAR_SECRET_KEY_FILE to a file with at least 50 random characters.",
+    id="soar.E001",
+)
+CONNECTION_KEY = Error(
+    "The key that encrypts the connections' secrets lies beside the database.",
+    hint="Set SOAR_CONNECTION_KEY_FILE to a file that backups of the database do not hold.",
+    id="soar.E002",
+)
+HOSTS = Error(
+    "The host names of this installation are not set.",
+    hint="Set SOAR_ALLOWED_HOSTS to the names that browsers use, separated by commas.",
+    id="soar.E003",
+)
+DATABASE = Error(
+    "The database is the embedded SQLite.",
+    hint="Set SOAR_DATABASE_URL_FILE to a file with postgresql://user:password@host/name.",
+    id="soar.E004",
+)
+BROKER = Error(
+    "There is no broker, so only one worker on this machine can hear the doorbell.",
+    hint="Set SOAR_BROKER_URL to redis://… or amqp://… and start `celery -A soar worker` and `beat`.",
+    id="soar.E005",
+)
+DEMO = Error(
+    "The demo lets anybody become anybody.",
+    hint="Unset SOAR_DEMO, and start on an empty database.",
+    id="soar.E006",
+)

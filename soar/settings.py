@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "playbooks",
+    "soar",
 ]
 
 MIDDLEWARE = [

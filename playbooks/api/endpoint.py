@@ -7,6 +7,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import APIException
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
@@ -36,6 +37,13 @@ KEY = OpenApiParameter(
 )
 
 
+class LengthRequired(APIException):
+    """A WSGI server hands over no body whose length is unknown, and an alert must not be lost in silence."""
+
+    status_code = 411
+    default_detail = "Send the body with a Content-Length, not in chunks."
+
+
 class OneRepresentation(DefaultContentNegotiation):
     """An endpoint has one representation, whatever `Accept` says; `?format=` is a parameter like others."""
 
@@ -59,6 +67,8 @@ class Endpoint(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+            raise LengthRequired
         if any("\0" in each for each in request.query_params.values()):
             raise Invalid([("", "A parameter holds the character NUL.")])
 

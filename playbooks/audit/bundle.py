@@ -23,9 +23,9 @@ from playbooks.audit.scopes import Scope, Selection, select
 from playbooks.audit.verifier import verifier_source
 from playbooks.audit.writing import Actor, Entry, Subject, append, lock_stream
 from playbooks.domain.canonical import canonical
+from playbooks.domain.completeness import BUNDLE_FORMAT
 from playbooks.domain.entries import parse_body
 from playbooks.domain.verbs import Verb
-from playbooks.domain.verify import BUNDLE_FORMAT
 from playbooks.models import PlaybookVersion
 from playbooks.models.audit import AuditCheckpoint, AuditEntry
 

@@ -12,10 +12,32 @@ from collections.abc import Sequence
 from functools import lru_cache
 from types import ModuleType
 
-from playbooks.domain import archive, duties, ed25519, entries, notes, replay, seats, tree, verify
+from playbooks.domain import (
+    archive,
+    completeness,
+    duties,
+    ed25519,
+    entries,
+    notes,
+    replay,
+    seats,
+    tree,
+    verify,
+)
 
 # Each module after those that it imports.
-MODULES: Sequence[ModuleType] = (seats, duties, tree, ed25519, notes, entries, replay, archive, verify)
+MODULES: Sequence[ModuleType] = (
+    seats,
+    duties,
+    tree,
+    ed25519,
+    notes,
+    entries,
+    replay,
+    archive,
+    completeness,
+    verify,
+)
 HEADER = f'''#!/usr/bin/env python3
 """{verify.__doc__}"""
 

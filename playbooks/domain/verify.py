@@ -19,53 +19,24 @@ import sys
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from playbooks.domain.archive import CORE, Archive, RefusalError
+from playbooks.domain.completeness import Manifest, bodies, check_selection, check_streams, parse_manifest
 from playbooks.domain.entries import Body, BodyError, parse_body, strict_json
 from playbooks.domain.notes import Checkpoint, NoteError, VerifierKey, open_checkpoint, parse_verifier_key
 from playbooks.domain.replay import ContradictionError, Replay
 from playbooks.domain.tree import HASH_SIZE, leaf_hash, verify_inclusion
 
-BUNDLE_FORMAT = "countersign/bundle/1"
-ATTACHED = {"alert.attached": "alert", "run.attached": "run"}
 # What reading a hostile file can raise; whatever it is, the bundle is refused.
 UNREADABLE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, LookupError,
     TypeError, ArithmeticError, MemoryError,
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What the bundle says it holds. `streams` are those that are complete: name -> (last number, last
-    leaf).
-    """
-
-    scope: Mapping[str, str]
-    entries: int
-    streams: Mapping[str, tuple[int, str]]
-    range: tuple[int, int] | None
-    tree_size: int
-    files: Mapping[str, str]
-
-    @property
-    def kind(self) -> str:
-        return self.scope["kind"]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every entry must belong to a stream that is there as a whole."""
-        return self.kind in {"case", "run"}
-
-    @property
-    def home(self) -> str:
-        """The stream in which the export itself is recorded."""
-        return f"{self.kind}/{self.scope['id']}" if self.is_complete else "system/exports"
 
 
 @dataclass(slots=True)
@@ -159,8 +130,8 @@ def _verify(archive: Archive, key: VerifierKey) -> Report:
     manifest = _open_manifest(archive, checkpoint)
     _check_leaves(archive, manifest, checkpoint)
     report = Report(manifest.scope, checkpoint, entries=manifest.entries, streams=len(manifest.streams))
-    _check_streams(archive, manifest)
-    _check_selection(archive, manifest)
+    check_streams(archive, manifest)
+    check_selection(archive, manifest)
     _check_files(archive, manifest)
     _replay(archive, manifest, report)
     return report
@@ -178,7 +149,7 @@ def _open_manifest(archive: Archive, checkpoint: Checkpoint) -> Manifest:
             "The manifest is not that of this export: it was changed, or the export's own entry is missing.",
             closing.name,
         )
-    manifest = _manifest(strict_json(raw))
+    manifest = parse_manifest(strict_json(raw))
     if closing.facts.get("scope") != manifest.scope or closing.stream != manifest.home:
         raise RefusalError("The export that is recorded here is one of something else.", closing.name)
     return manifest
@@ -191,19 +162,6 @@ def _closing(archive: Archive, checkpoint: Checkpoint) -> Body:
         raise RefusalError("The bundle has no entries or no proofs.")
     _check_leaf(line[0], proof[0], checkpoint)
     return parse_body(line[0])
-
-
-def _manifest(value: Any) -> Manifest:
-    if value["format"] != BUNDLE_FORMAT or value["scope"]["kind"] not in {"case", "run", "person", "period"}:
-        raise RefusalError("The manifest is of a kind that this verifier does not know.")
-    return Manifest(
-        scope=value["scope"],
-        entries=value["entries"],
-        streams={f"{each['kind']}/{each['key']}": (each["seq"], each["leaf"]) for each in value["streams"]},
-        range=None if value["range"] is None else (value["range"][0], value["range"][1]),
-        tree_size=value["tree_size"],
-        files=value["files"],
-    )
 
 
 def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) -> None:
@@ -261,85 +219,6 @@ def _name_of(line: bytes) -> str:
         return ""
 
 
-@dataclass(slots=True)
-class Chain:
-    """How far a stream has been followed."""
-
-    seq: int = 0
-    leaf: str = ""
-
-    def follow(self, body: Body, leaf: str) -> None:
-        if (body.stream_seq, body.previous) != (self.seq + 1, self.leaf):
-            raise RefusalError(
-                f"{body.stream}#{self.seq + 1} is missing, or the order was changed.", body.name
-            )
-        self.seq, self.leaf = body.stream_seq, leaf
-
-
-def _check_streams(archive: Archive, manifest: Manifest) -> None:
-    """Every stream that counts as complete is there from 1 to its head, and the closing entry comes next."""
-    chains = {name: Chain() for name in manifest.streams}
-    *_, (closing, closing_leaf) = _leaves(archive)
-    for body, leaf in islice(_leaves(archive), manifest.entries):
-        if body.stream in chains:
-            chains[body.stream].follow(body, leaf)
-        elif manifest.is_complete:
-            raise RefusalError("It belongs to a stream that the manifest does not list.", body.name)
-    for name, head in manifest.streams.items():
-        if (chains[name].seq, chains[name].leaf) != head:
-            raise RefusalError(
-                f"{name}#{chains[name].seq + 1} is missing, up to #{head[0]}.", f"{name}#{head[0]}"
-            )
-    if manifest.is_complete:
-        chains.get(manifest.home, Chain()).follow(closing, closing_leaf)
-
-
-def _check_selection(archive: Archive, manifest: Manifest) -> None:
-    """What the scope asks for is what is there."""
-    match manifest.kind:
-        case "case" | "run":
-            _check_named(archive, manifest)
-        case "person":
-            for body in islice(_bodies(archive), manifest.entries):
-                if body.actor_id != manifest.scope["id"]:
-                    raise RefusalError("It is not about what that person did.", body.name)
-        case "period":
-            _check_period(archive, manifest)
-
-
-def _check_named(archive: Archive, manifest: Manifest) -> None:
-    """A case comes with every stream that its entries name, and with no other."""
-    named = {manifest.home}
-    for body in _bodies(archive):
-        if body.stream == manifest.home and manifest.kind == "case" and body.verb in ATTACHED:
-            kind = ATTACHED[body.verb]
-            named.add(f"{kind}/{body.facts[kind]}")
-            if f"{kind}/{body.facts[kind]}" not in manifest.streams:
-                raise RefusalError(
-                    f"It names the {kind} {body.facts[kind]}, which is not in the bundle.", body.name
-                )
-    if named != set(manifest.streams):
-        raise RefusalError("The bundle does not hold exactly the streams that its scope names.")
-
-
-def _check_period(archive: Archive, manifest: Manifest) -> None:
-    """The first entry is from before the period and the last from after it, unless the log begins or ends
-    there.
-
-    Between them no place of the log is left out (_check_leaves), and no stream has a gap.
-    """
-    if manifest.range is None or manifest.entries == 0:
-        raise RefusalError("The bundle of a period has no entries.")
-    first, *_ = _bodies(archive)
-    chains: dict[str, Chain] = {}
-    for body, leaf in islice(_leaves(archive), manifest.entries):
-        chains.setdefault(body.stream, Chain(body.stream_seq - 1, body.previous)).follow(body, leaf)
-    if manifest.range[0] > 0 and first.occurred_at >= manifest.scope["from"]:
-        raise RefusalError("The bundle begins within the period.", first.name)
-    if manifest.range[1] < manifest.tree_size - 1 and body.occurred_at < manifest.scope["to"]:
-        raise RefusalError("The bundle ends within the period.", body.name)
-
-
 def _check_files(archive: Archive, manifest: Manifest) -> None:
     """The other files have the manifest's digests, and the version of every run is there under its own."""
     if archive.names != CORE | set(manifest.files):
@@ -348,7 +227,7 @@ def _check_files(archive: Archive, manifest: Manifest) -> None:
         found = hashlib.sha256(archive.read(name)).hexdigest()
         if found != digest or (name.startswith("versions/") and name != f"versions/{digest}.json"):
             raise RefusalError(f"{name} was changed.")
-    for body in _bodies(archive):
+    for body in bodies(archive):
         name = f"versions/{body.facts.get('version_digest')}.json"
         if body.verb == "run.started" and name not in archive.names:
             raise RefusalError(f"The playbook version that ran is not in the bundle: {name}", body.name)
@@ -357,7 +236,7 @@ def _check_files(archive: Archive, manifest: Manifest) -> None:
 def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
     """Replays every run that is there from its first entry. What a person did is only a part of each run."""
     replays: dict[str, Replay] = {}
-    for body in () if manifest.kind == "person" else _bodies(archive):
+    for body in () if manifest.kind == "person" else bodies(archive):
         if body.stream_kind == "run" and body.stream_seq == 1:
             replays[body.stream] = Replay()
         try:
@@ -373,15 +252,6 @@ def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
     report.runs_replayed = len(replays)
     for count in ("decisions", "refusals", "approved_actions", "other_actions"):
         setattr(report, count, sum(getattr(each, count) for each in replays.values()))
-
-
-def _leaves(archive: Archive) -> Iterator[tuple[Body, str]]:
-    for line in archive.lines("entries.jsonl"):
-        yield parse_body(line), leaf_hash(line).hex()
-
-
-def _bodies(archive: Archive) -> Iterator[Body]:
-    return (parse_body(line) for line in archive.lines("entries.jsonl"))
 
 
 def _about(scope: Mapping[str, str]) -> str:

@@ -2,8 +2,8 @@
 
 It stands between attackers and a victim: `GET /?from=ADDRESS` answers as the victim would, or refuses when the
 address is blocked. `PUT` and `DELETE /blocked/ADDRESS` change the list, with a token; `GET /blocked` shows it and how
-often each address was put there. A PUT whose body has `take` answers only after so many seconds, so that a worker can be killed in
-the middle; one with an Idempotency-Key that it has seen counts once.
+often each address was put there. A PUT whose body has `take` answers only after so many seconds, so that a worker can
+be killed in the middle; one with an Idempotency-Key that it has seen counts once.
 
 Standard library only, so that it is a small process: python -m playbooks.management.gateway PORT DIRECTORY.
 """

@@ -100,6 +100,15 @@ def test_a_query_that_means_nothing_is_an_error(cast: Cast, query: dict[str, str
     assert answer.status_code == 200 if query.keys() == {"status"} else answer.status_code in {400, 404}
 
 
+def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(cast: Cast) -> None:
+    api = session(cast.analyst)
+    answer = api.client.generic("POST", f"{BASE}alerts/", headers={"Transfer-Encoding": "chunked"})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        411,
+        "Send the body with a Content-Length, not in chunks.",
+    )
+
+
 def test_an_address_that_does_not_exist_is_a_problem_too(cast: Cast) -> None:
     for path in ("nowhere/", "runs/not-an-id/", "runs"):
         answer = session(cast.analyst).get(path)

@@ -32,8 +32,8 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 @pytest.mark.parametrize("path", CODE, ids=names(CODE))
 def test_a_status_is_written_by_moves_alone(path: Path) -> None:
-    if path == MOVES:
-        return
+    if path == MOVES or "domain" in path.parts:
+        return  # the domain knows no rows
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"\.status\s*=[^=]", text), "only operations/moves.py writes a status"
     assert not re.search(r"\.update\([^)]*\bstatus=", text), "only operations/moves.py writes a status"
