@@ -54,6 +54,7 @@ class WaitReason(StrEnum):
     APPROVAL = "approval"
     TIME = "time"
     RETRY = "retry"
+    RECEIPT = "receipt"  # the evidence of its approval in a signed checkpoint
 
 
 class VersionStatus(StrEnum):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from playbooks import access
+from playbooks.audit import reading
 from playbooks.domain.actions import Effect
 from playbooks.domain.coverage import gates_of
 from playbooks.domain.planner import CONDITION
@@ -21,6 +24,7 @@ from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, wait
 from playbooks.operations.rounds import Steps, moment
 
+RECEIPT_EVERY = timedelta(seconds=1)  # as often as the sequencer signs
 HIDDEN = (
     "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
     "that its parameters come from."
@@ -35,8 +39,8 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What would run has changed, so people are asked again and the step waits."""
+class Waits:
+    """Not now: what would run has changed and people are asked again, or the evidence is not signed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Forbidden:
     sentence: str
 
 
-def authorize(change: Change, step: Step, steps: Steps, call: Call, now: str) -> Granted | Asked | Forbidden:
+def authorize(change: Change, step: Step, steps: Steps, call: Call, now: str) -> Granted | Waits | Forbidden:
     """Whether `call` may be sent for `step`; consumes what covers it.
 
     An undo is covered by the approval of what it takes back.
@@ -57,9 +61,23 @@ def authorize(change: Change, step: Step, steps: Steps, call: Call, now: str) ->
         if not isinstance(verdict, Granted):
             return verdict
         granted.extend(verdict.requests)
+    if step.effect == Effect.DESTROY and _lacks_receipt(change, granted):
+        _wait_for_receipt(change, step)
+        return Waits()
     for request in granted:
         _consume(change, request, step)
     return Granted(tuple(granted))
+
+
+def _lacks_receipt(change: Change, granted: Sequence[ApprovalRequest]) -> bool:
+    """No receipt, no action: what a destroying action relies on has to be in a signed checkpoint before."""
+    relied_on = [change.run.version_id, *(request.pk for request in granted)]
+    return any(reading.awaits_receipt(str(subject)) for subject in relied_on)
+
+
+def _wait_for_receipt(change: Change, step: Step) -> None:
+    due_at = change.now + RECEIPT_EVERY
+    wait(step, WaitReason.RECEIPT, now=change.now, due_at=due_at, sentence="")
 
 
 def frozen_at(change: Change, step: Step, steps: Steps) -> str:
@@ -80,7 +98,7 @@ def _gates(change: Change, step: Step, steps: Steps) -> list[Step]:
 
 def _verdict_of_gate(
     change: Change, step: Step, gate: Step, steps: Steps, call: Call, now: str
-) -> Granted | Asked | Forbidden:
+) -> Granted | Waits | Forbidden:
     if gate.status != StepStatus.SUCCEEDED:
         return _past_closed_gate(step, gate)
     request = _request_in_force(gate)
@@ -93,10 +111,10 @@ def _verdict_of_gate(
     changed = _what_changed(request, step, steps, covered(call, document) if is_shown else None)
     if changed:
         _ask_again(change, request, step, changed, now)
-        return Asked()
+        return Waits()
     if request.status == RequestStatus.OPEN:
         _wait_for(change, request, step, f"The gate {gate.key} is asked about again.")
-        return Asked()
+        return Waits()
     return Granted((request,) if is_shown else ())
 
 

@@ -17,7 +17,7 @@ from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.rollback import UndoCall
 from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
-from playbooks.executor.authority import Asked, Forbidden, Granted, authorize, frozen_at
+from playbooks.executor.authority import Forbidden, Granted, Waits, authorize, frozen_at
 from playbooks.models import Attempt, Connection, Run, Step
 from playbooks.operations import moves
 from playbooks.operations.actions import Call, actions, connection_for, resolve
@@ -83,7 +83,7 @@ def _claim(change: Change, step: Step, steps: Steps, worker: str) -> Claim | Non
         case Forbidden(sentence=sentence):
             _fail(change, step, sentence)
             return None
-        case Asked():
+        case Waits():
             return None
         case Granted(requests=granted):
             if change.run.status == RunStatus.QUEUED:

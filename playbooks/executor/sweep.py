@@ -23,6 +23,7 @@ from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
 
 UNHEARD = timedelta(seconds=1)
+AGAIN_READY = (WaitReason.RETRY, WaitReason.RECEIPT)
 AT_ONCE = 500  # rows a sweep looks at; the next one goes on
 DEAD = "The worker did not answer within its lease."
 
@@ -64,18 +65,18 @@ def _fire_timers(now: datetime) -> int:
 def _timers(now: datetime) -> QuerySet[Step]:
     """The steps whose time has come. Never a gate, whatever its deadline."""
     return Step.objects.filter(
-        status=StepStatus.WAITING, due_at__lte=now, wait_reason__in=[WaitReason.TIME, WaitReason.RETRY]
+        status=StepStatus.WAITING, due_at__lte=now, wait_reason__in=[WaitReason.TIME, *AGAIN_READY]
     )
 
 
 def _fire(step: UUID, run: UUID, now: datetime) -> None:
-    """A timer succeeds; a retry is ready again."""
+    """A timer succeeds; anything else is ready again."""
     with transaction.atomic(durable=True):
         change = Change(lock_run(run), now, SYSTEM)
         row = _timers(now).filter(pk=step).first()
         if row is None:
             return
-        if row.wait_reason == WaitReason.RETRY:
+        if row.wait_reason in AGAIN_READY:
             move_step(row, StepStatus.READY, now=now)
             change.ready += 1
         else:

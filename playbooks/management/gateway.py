@@ -84,7 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self._is_allowed():
             return
-        changed = self.server.put(self._address(), self.headers.get("Idempotency-Key") or secrets.token_hex(8))
+        changed = self.server.put(
+            self._address(), self.headers.get("Idempotency-Key") or secrets.token_hex(8)
+        )
         take = float((json.loads(body or b"{}") or {}).get("take", 0))
         self.server.closing.wait(min(take, LONGEST_TAKE))
         self._answer(HTTPStatus.CREATED if changed else HTTPStatus.OK, {"blocked": self._address()})

@@ -74,6 +74,7 @@ def decide(
     if verdict is Verdict.DENY and not comment.strip():
         raise Invalid([("/comment", "A denial needs its reason: say what should happen instead.")])
     vote = Vote(request, caller, verdict, shown_digest, comment)
+    expire(request, now=timezone.now())  # a deadline holds whether or not the sweep has come by
     try:
         with transaction.atomic(durable=True):
             return _decide(vote, idempotency_key)

@@ -36,8 +36,10 @@ def configure(
     caller.require("manage_connection", "configure connections")
     with transaction.atomic(durable=True):
         now = timezone.now()
-        row = Connection.objects.select_for_update().filter(name=name).first()
-        row = row or Connection(name=name, connector=connector, revision=0, created_at=now)
+        row, _ = Connection.objects.select_for_update().get_or_create(
+            name=name,
+            defaults={"connector": connector, "revision": 0, "created_at": now, "changed_at": now},
+        )
         if row.connector != connector:
             raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
         kept = {**_readable_secrets(row), **secrets}

@@ -5,12 +5,13 @@ The answer is stored in the transaction of the change, so it exists exactly when
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from typing import Any
 
-from playbooks.domain.canonical import digest
 from playbooks.domain.duties import Denial
-from playbooks.models import IdempotencyKey
+from playbooks.models import IdempotencyKey, Principal
 from playbooks.operations.refusals import Refused
 
 REUSED = Denial(
@@ -20,20 +21,30 @@ REUSED = Denial(
 
 
 def recall(caller: str, key: str, request: Any) -> Any | None:
-    """The stored answer, or None. Raises Refused when the key came with another request."""
+    """The stored answer, or None. Raises Refused when the key came with another request.
+
+    A caller's calls with a key follow each other from here on, so that the second of two clicks finds the answer of
+    the first.
+    """
     if not key:
         return None
+    Principal.objects.select_for_update(no_key=True).get(pk=caller)
     row = IdempotencyKey.objects.filter(caller=caller, key=key).first()
     if row is None:
         return None
-    if row.fingerprint != digest(request):
+    if row.fingerprint != _fingerprint(request):
         raise Refused(REUSED)
     return row.answer
 
 
 def keep(caller: str, key: str, request: Any, answer: Any, *, now: datetime) -> None:
-    """Stores the answer; of two rivals with the same key the unique constraint lets one commit."""
+    """Stores the answer, in the transaction that recalled none."""
     if key:
         IdempotencyKey.objects.create(
-            caller=caller, key=key, fingerprint=digest(request), answer=answer, created_at=now
+            caller=caller, key=key, fingerprint=_fingerprint(request), answer=answer, created_at=now
         )
+
+
+def _fingerprint(request: Any) -> str:
+    """Not the canonical form, which cannot carry the 64-bit numbers that a request may hold."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

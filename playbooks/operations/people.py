@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from playbooks import audit
@@ -31,17 +31,25 @@ def create(
     kind: PrincipalKind = PrincipalKind.PERSON,
     is_superuser: bool = False,
 ) -> Principal:
-    """A new person or service account with roles."""
+    """A new person or service account with roles. Raises Invalid when the username is taken."""
     with transaction.atomic(durable=True):
         now = timezone.now()
         person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser)
         person.set_password(password)
-        person.save(force_insert=True)
+        _insert(person)
         facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
         audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
         for role in roles:
             _grant(person, role, actor, None, now)
     return person
+
+
+def _insert(person: Principal) -> None:
+    try:
+        with transaction.atomic():
+            person.save(force_insert=True)
+    except IntegrityError:
+        raise Invalid([("/username", f"There is an account {person.username} already.")]) from None
 
 
 def grant(person: Principal, role: str, *, actor: Actor, granted_by: Principal | None) -> None:

@@ -107,11 +107,6 @@ def view(entry: Any) -> EntryView:
     )
 
 
-def timeline(case: str) -> list[EntryView]:
-    """What happened in a case, the newest first, for who may see the case."""
-    return [view(each) for each in reading.of_case(case).select_related("body")]
-
-
 def checkpoint() -> CheckpointView | None:
     """The newest signed state; None before the sequencer has run for the first time."""
     row = reading.latest_checkpoint()

@@ -1,4 +1,4 @@
-"""Connections without their secrets, and the connectors that connections are made of."""
+"""Connections without their secrets."""
 
 from __future__ import annotations
 
@@ -35,26 +35,6 @@ class ConnectionView:
     changed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class FieldView:
-    name: str
-    label: str
-    kind: str
-    required: bool
-    help: str
-    default: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectorView:
-    """`actions` are {key: label}."""
-
-    key: str
-    label: str
-    fields: tuple[FieldView, ...]
-    actions: Mapping[str, str]
-
-
 def connections(person: Principal) -> QuerySet[Connection]:
     """The connections that the person may see, by name."""
     rows = access.visible(person, "see_connection", Connection.objects.all())
@@ -76,20 +56,4 @@ def view(connection: Connection) -> ConnectionView:
         simulated=connection.is_simulated,
         created_at=connection.created_at,
         changed_at=connection.changed_at,
-    )
-
-
-def connectors() -> tuple[ConnectorView, ...]:
-    """Every connector that the product has, with the fields of a form for it."""
-    return tuple(
-        ConnectorView(
-            key=each.key,
-            label=each.label,
-            fields=tuple(
-                FieldView(field.name, field.label, field.kind, field.required, field.help, field.default)
-                for field in each.fields
-            ),
-            actions={binding.action.key: binding.action.label for binding in each.bindings},
-        )
-        for each in CONNECTORS.values()
     )

@@ -1,4 +1,4 @@
-"""People with their roles, API tokens (never their text), and alert sources."""
+"""People, API tokens (never their text), and alert sources."""
 
 from __future__ import annotations
 
@@ -11,27 +11,6 @@ from django.db.models import Count, Max, QuerySet
 
 from playbooks import access
 from playbooks.models import Principal, Source, Token
-from playbooks.queries import references
-
-
-@dataclass(frozen=True, slots=True)
-class RoleHeld:
-    role: str
-    title: str
-    granted_by: str | None
-    granted_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PersonView:
-    id: UUID
-    username: str
-    name: str
-    kind: str
-    is_active: bool
-    is_superuser: bool
-    roles: tuple[RoleHeld, ...]
-    last_login: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +40,7 @@ class SourceView:
 
 def people(person: Principal) -> QuerySet[Principal]:
     """The people and service accounts that the person may see, by username."""
-    rows = access.visible(person, "see_people", Principal.objects.all())
-    return rows.prefetch_related("memberships__group", "memberships__granted_by").order_by("username")
-
-
-def person_view(principal: Principal) -> PersonView:
-    memberships = sorted(principal.memberships.all(), key=lambda each: each.group.name)
-    return PersonView(
-        id=principal.pk,
-        username=principal.username,
-        name=str(principal),
-        kind=principal.kind,
-        is_active=principal.is_active,
-        is_superuser=principal.is_superuser,
-        roles=tuple(
-            RoleHeld(
-                each.group.name,
-                references.role_title(each.group.name),
-                each.granted_by.username if each.granted_by else None,
-                each.granted_at,
-            )
-            for each in memberships
-        ),
-        last_login=principal.last_login,
-    )
+    return access.visible(person, "see_people", Principal.objects.all()).order_by("username")
 
 
 def tokens(person: Principal) -> QuerySet[Token]:

@@ -246,6 +246,7 @@ def _wait(step: Step, requests: Sequence[ApprovalRequest]) -> Wait | None:
 _TIMED = {
     WaitReason.TIME: "{step} waits for its time to pass.",
     WaitReason.RETRY: "{step} failed and is tried again.",
+    WaitReason.RECEIPT: "{step} waits until the evidence of its approval is in a signed checkpoint.",
 }
 
 

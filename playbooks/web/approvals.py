@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from playbooks.domain.statuses import RequestStatus, Verdict
@@ -61,7 +62,7 @@ def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> 
     run = run_view(view.run, person)
     context = {
         "approval": view,
-        "graph": graph_of_run(run) if run else "",
+        "graph": graph_of_run(run, url=reverse("run", args=[run.id])) if run else "",
         "refusal": refusal,
         "comment": request.POST.get("comment", ""),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -32,6 +32,8 @@ class BareAlert(models.Model):
     severity = models.IntegerField()
     address = models.TextField()
     raw = models.TextField()
+
+    objects: ClassVar[models.Manager[BareAlert]] = models.Manager()
 
     class Meta:
         app_label = "bench"

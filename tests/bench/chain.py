@@ -47,9 +47,7 @@ def _burst(scene: Scene, version: PlaybookVersion, loop: Loop) -> Iterator[Figur
     floor_seconds, floor_cpu = _middle([drive(loop, runs, LENGTH) for _ in range(repeats)])
     steps = runs * LENGTH
     yield Figure("W1", scene.database, "burst_steps_per_second", steps / seconds, steps / floor_seconds)
-    yield Figure(
-        "W1", scene.database, "burst_cpu_ms_per_step", cpu / steps * 1000, floor_cpu / steps * 1000
-    )
+    yield Figure("W1", scene.database, "burst_cpu_ms_per_step", cpu / steps * 1000, floor_cpu / steps * 1000)
 
 
 def _alone(scene: Scene, version: PlaybookVersion, loop: Loop) -> Figure:

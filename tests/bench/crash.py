@@ -28,7 +28,9 @@ def measure_crash(scene: Scene) -> Iterator[Figure]:
     bound = LEASE_BEYOND_DEADLINE.total_seconds() + TIMEOUT + 2
     lost = _lost_after(3 * bound)
     recovered = time.monotonic() - killed_at
-    doubled = [target for target, count in Counter(effects()).items() if count > 1 and target.startswith("never/")]
+    doubled = [
+        target for target, count in Counter(effects()).items() if count > 1 and target.startswith("never/")
+    ]
     yield Figure("W4", scene.database, "lost_runs", lost, runs)
     yield Figure("W4", scene.database, "doubled_never_steps", len(doubled), runs // 2 * LENGTH)
     yield Figure("W4", scene.database, "recovery_seconds", recovered, bound)
@@ -36,7 +38,10 @@ def measure_crash(scene: Scene) -> Iterator[Figure]:
 
 def counted(kind: str) -> str:
     """The steps of a chain whose every effect is counted."""
-    lines = (f'  - {{id: s{n}, do: noop.{kind}, with: {{target: "{kind}/${{ run.id }}/{n}"}}}}\n' for n in range(LENGTH))
+    lines = (
+        f'  - {{id: s{n}, do: noop.{kind}, with: {{target: "{kind}/${{ run.id }}/{n}"}}}}\n'
+        for n in range(LENGTH)
+    )
     return "".join(lines)
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from playbooks.management.supervisor import _die_with_parent
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = (sys.executable, "-m", "tests.bench.worker")
 BEAT = (sys.executable, "-m", "celery", "-A", "soar", "beat", "--loglevel=ERROR")
@@ -24,7 +26,9 @@ class Crew:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(  # noqa: PLW1509 - no other thread is there yet
+            command, cwd=ROOT, start_new_session=True, preexec_fn=_die_with_parent
+        )
         self.processes.append(process)
         return process
 

@@ -50,7 +50,7 @@ def _measure(application: str, path: str, token: str, sizes: Sizes) -> Measured:
         wait_for(lambda: _answers(port), f"{application} answers", within=60)
         client = _Client(port, path, token)
         client.post([_event() for _ in range(CLIENTS * 2)])  # warms the server up
-        few = max(sizes.posts // 10, CLIENTS)
+        few = max(sizes.posts // 25, 4)
         return {
             "one": _rounds(client, server, sizes.repeats, sizes.posts, 1),
             "hundred": _rounds(client, server, sizes.repeats, few, BATCH),
@@ -94,7 +94,17 @@ class _Client:
 def _server(application: str, port: int) -> list[str]:
     return [
         *[sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)],
-        *["--workers", "2", "--blocking-threads", "4", "--backpressure", "64", "--no-ws", "--log-level", "error"],
+        *[
+            "--workers",
+            "2",
+            "--blocking-threads",
+            "4",
+            "--backpressure",
+            "64",
+            "--no-ws",
+            "--log-level",
+            "error",
+        ],
         application,
     ]
 

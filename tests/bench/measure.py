@@ -24,6 +24,7 @@ def measure(database: str, file: Path) -> None:
     """Prints each figure and adds it to `file`."""
     noop.register()
     call_command("migrate", verbosity=0)
+    settings.STATIC_ROOT.mkdir()
     sizes = FULL if os.environ.get("FULL") == "1" else TENTH
     for figure in _figures(database, sizes):
         publish(figure, file)

@@ -27,7 +27,7 @@ class Sizes:
     repeats: int = 5
 
 
-TENTH = Sizes(runs=30, alone=10, fan=20, parked=(0, 100, 1_000), signals=10, posts=100)
+TENTH = Sizes(runs=30, alone=10, fan=20, parked=(0, 1_000, 10_000), signals=10, posts=100)
 FULL = Sizes(runs=300, alone=50, fan=200, parked=(0, 1_000, 10_000), signals=50, posts=1_000)
 
 
@@ -52,9 +52,7 @@ class Scene:
 def prepare() -> Cast:
     """The cast, with the connection that the playbooks use."""
     people = cast.make_cast()
-    connections.configure(
-        "noop", caller=people.caller("admin"), connector="noop", settings={}, secrets={}
-    )
+    connections.configure("noop", caller=people.caller("admin"), connector="noop", settings={}, secrets={})
     return people
 
 

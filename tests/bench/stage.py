@@ -26,15 +26,23 @@ def sqlite() -> Iterator[Environment]:
 @contextmanager
 def postgresql() -> Iterator[Environment]:
     """PostgreSQL, and Redis as the broker."""
+    with (
+        tempfile.TemporaryDirectory(prefix="countersign-bench-") as home,
+        _broker() as broker,
+        _database() as url,
+    ):
+        yield _environment(home, SOAR_DATABASE_URL=url, SOAR_BROKER_URL=broker)
+
+
+@contextmanager
+def _database() -> Iterator[str]:
     name = f"countersign_bench_{os.getpid()}"
-    with tempfile.TemporaryDirectory(prefix="countersign-bench-") as home, _broker() as broker:
-        with psycopg.connect(POSTGRESQL, autocommit=True) as server:
-            server.execute(f"CREATE DATABASE {name}")
-            try:
-                url = urlsplit(POSTGRESQL)._replace(path=f"/{name}").geturl()
-                yield _environment(home, SOAR_DATABASE_URL=url, SOAR_BROKER_URL=broker)
-            finally:
-                server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with psycopg.connect(POSTGRESQL, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+        try:
+            yield urlsplit(POSTGRESQL)._replace(path=f"/{name}").geturl()
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

@@ -331,9 +331,8 @@ def test_two_who_make_the_same_person_connection_or_grant(people_at_work: Cast) 
         people.revoke(people_at_work.outsider, "asset-owner", actor=SYSTEM)
 
 
-def test_a_lost_bell_is_rung_again_by_the_sweep(people_at_work: Cast) -> None:
-    publish(people_at_work, FREE)
-    run = runs.start("free", caller=people_at_work.caller("analyst"))
+def test_a_lost_bell_is_rung_again_by_the_sweep(begin: Callable[..., Run], cast: Cast) -> None:
+    run = begin(FREE.partition("steps:\n")[2])
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(bell.socket_path())
         listener.setblocking(False)

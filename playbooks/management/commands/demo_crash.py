@@ -35,14 +35,18 @@ class Command(BaseCommand):
         self.stdout.write(f"A run blocks {address} at the gateway, which takes five seconds to answer.")
         attempt = _wait(lambda: _performing(run, address), "The worker did not begin. Is `make run` running?")
         self._kill(attempt)
-        self.stdout.write("The address is blocked already, and nobody has heard the answer. Waiting for the lease …")
+        self.stdout.write(
+            "The address is blocked already, and nobody has heard the answer. Waiting for the lease …"
+        )
         _wait(lambda: _is_over(run) or None, "The run did not end.")
         self._report(run, address)
 
     def _kill(self, attempt: Attempt) -> None:
         pid = int(attempt.worker.rpartition("/")[2])
         os.kill(pid, signal.SIGKILL)
-        self.stdout.write(f"Killed the worker (process {pid}) with SIGKILL in the middle of attempt {attempt.number}.")
+        self.stdout.write(
+            f"Killed the worker (process {pid}) with SIGKILL in the middle of attempt {attempt.number}."
+        )
 
     def _report(self, run: Run, address: str) -> None:
         step = run.steps.get(key="block")

@@ -32,7 +32,9 @@ class Command(BaseCommand):
 
     def _show(self, run: Run, scratch: Path) -> None:
         honest, tampered, verifier = scratch / "export.zip", scratch / "tampered.zip", scratch / "verify.py"
-        call_command("audit_export", case=str(run.case_id), output=honest, format="bundle", stdout=self.stdout)
+        call_command(
+            "audit_export", case=str(run.case_id), output=honest, format="bundle", stdout=self.stdout
+        )
         with zipfile.ZipFile(honest) as archive:
             verifier.write_bytes(archive.read("verify.py"))
         self._verify(verifier, honest, "As it was exported", expected=0)

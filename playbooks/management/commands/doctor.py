@@ -25,7 +25,11 @@ class Command(BaseCommand):
 
 
 def _settings() -> list[str]:
-    return [f"{message.msg} {message.hint or ''}".strip() for message in run_checks()]
+    return [
+        f"{message.msg} {message.hint or ''}".strip()
+        for message in run_checks(databases=["default"])
+        if not message.is_silenced()
+    ]
 
 
 def _parts() -> list[str]:

@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--alert", type=UUID)
         parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
         parser.add_argument("--simulate", action="store_true")
-        parser.add_argument("--follow", action="store_true", help="print each step until the run ends or waits")
+        parser.add_argument(
+            "--follow", action="store_true", help="print each step until the run ends or waits"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         person = Principal.objects.filter(username=options["person"]).first()

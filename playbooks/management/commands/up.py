@@ -20,11 +20,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=settings.PORT)
-        parser.add_argument("--demo", action="store_true", help="load the demo first, where the database is empty")
+        parser.add_argument(
+            "--demo", action="store_true", help="load the demo first, where the database is empty"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:
-            raise CommandError("With SOAR_BROKER_URL set, start the parts one by one: see docs/administrator.md.")
+            raise CommandError(
+                "With SOAR_BROKER_URL set, start the parts one by one: see docs/administrator.md."
+            )
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         os.environ["SOAR_PORT"] = str(options["port"])
@@ -49,7 +53,17 @@ def _children(port: int, *, is_demo: bool) -> list[Child]:
     manage = [sys.executable, "manage.py"]
     web = [
         *[sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)],
-        *["--workers", "1", "--blocking-threads", "4", "--backpressure", "64", "--no-ws", "--log-level", "warning"],
+        *[
+            "--workers",
+            "1",
+            "--blocking-threads",
+            "4",
+            "--backpressure",
+            "64",
+            "--no-ws",
+            "--log-level",
+            "warning",
+        ],
         "soar.wsgi:application",
     ]
     gateway = [sys.executable, "-m", "playbooks.management.gateway", str(port + 1), str(settings.SOAR_HOME)]
