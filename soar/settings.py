@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from soar import env
-
-django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SOAR_HOME = Path(env.text("SOAR_HOME", str(BASE_DIR / ".soar"))).absolute()

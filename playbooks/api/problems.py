@@ -14,7 +14,6 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rfc8785 import CanonicalizationError
 
 from playbooks.audit.bundle import ExportError
 from playbooks.domain.problems import Problem, Unreadable
@@ -132,13 +131,6 @@ _KNOWN: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[
     (Invalid, _invalid),
     (Unreadable, _unreadable),
     (Unsound, _unsound),
-    (
-        CanonicalizationError,
-        _always(
-            HTTPStatus.BAD_REQUEST,
-            "A number is too large to be recorded exactly: at most 2^53 - 1. Send it as text.",
-        ),
-    ),
     (Missing, _sentence(HTTPStatus.NOT_FOUND)),
     (
         (LostRace, IntegrityError),

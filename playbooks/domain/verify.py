@@ -128,9 +128,10 @@ def printable(text: str) -> str:
 def _verify(archive: Archive, key: VerifierKey) -> Report:
     checkpoint = open_checkpoint(archive.read("checkpoint"), key)
     manifest = _open_manifest(archive, checkpoint)
-    _check_leaves(archive, manifest, checkpoint)
+    count = _check_leaves(archive, manifest, checkpoint)
     report = Report(manifest.scope, checkpoint, entries=manifest.entries, streams=len(manifest.streams))
-    check_streams(archive, manifest)
+    check_streams(archive, manifest)  # before they are counted, since it can name what is missing
+    _check_count(manifest, count)
     check_selection(archive, manifest)
     _check_files(archive, manifest)
     _replay(archive, manifest, report)
@@ -164,8 +165,8 @@ def _closing(archive: Archive, checkpoint: Checkpoint) -> Body:
     return parse_body(line[0])
 
 
-def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) -> None:
-    """Each line is the leaf that its proof says, and the signed tree holds it."""
+def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) -> int:
+    """How many lines there are before the last. Each is the leaf that its proof says, and the signed tree holds it."""
     count = -1
     for count, (line, raw) in enumerate(
         zip_longest(archive.lines("entries.jsonl"), archive.lines("proofs.jsonl"))
@@ -178,6 +179,10 @@ def _check_leaves(archive: Archive, manifest: Manifest, checkpoint: Checkpoint) 
                 f"The entry at place {manifest.range[0] + count} of the log is missing.",
                 parse_body(line).name,
             )
+    return count
+
+
+def _check_count(manifest: Manifest, count: int) -> None:
     if count != manifest.entries:
         raise RefusalError(
             f"The manifest counts {manifest.entries} entries and the closing one, the bundle {count + 1}."

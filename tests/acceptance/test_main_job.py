@@ -228,7 +228,8 @@ def the_exported_evidence_verifies_and_no_change_to_it_does(job: Job, folder: Pa
     for name, change, entry in (
         ("changed", lambda kept: bundles.change_a_byte(kept, decision), bundles.names(files)[decision]),
         ("removed", lambda kept: bundles.leave_out(kept, decision), bundles.names(files)[decision]),
-        ("filtered", lambda kept: bundles.leave_out_and_count_again(kept, denial), "#"),
+        ("filtered", lambda kept: bundles.leave_out(kept, denial), bundles.names(files)[denial]),
+        ("rewritten", lambda kept: bundles.leave_out_and_count_again(kept, denial), bundles.names(files)[-1]),
     ):
         refused = bundles.verify(bundles.tampered(bundle, name, change), key=key)
         assert refused.status == 1, refused.said

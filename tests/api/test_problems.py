@@ -12,22 +12,12 @@ from rest_framework.exceptions import Throttled
 from rest_framework.test import APIRequestFactory
 
 from playbooks.api.problems import handle
-from playbooks.models import Run
 from playbooks.operations.refusals import LostRace
 from playbooks.queries import runs
 from tests.api.callers import session
-from tests.cast import Cast, publish
+from tests.cast import Cast
 
 SECRET = "hunter2"
-COUNT = """\
-playbook: count
-title: Count
-inputs:
-  number: {type: integer}
-steps:
-  - id: said
-    set: {number: "${ inputs.number }"}
-"""
 
 
 @pytest.mark.parametrize(
@@ -71,13 +61,6 @@ def test_a_defect_shows_no_trace_and_logs_its_place(
     assert "RuntimeError at" in said
     assert "test_problems.py" in said
     assert SECRET not in said
-
-
-def test_a_number_that_cannot_be_carried_exactly_is_refused(cast: Cast) -> None:
-    publish(cast, COUNT)
-    body = {"playbook": "count", "inputs": {"number": 2**60}}
-    answer = session(cast.analyst).post("runs/", body, Idempotency_Key="k")
-    assert (answer.status_code, Run.objects.exists()) == (400, False)
 
 
 def test_a_parameter_with_nul_is_refused_before_the_database_sees_it(cast: Cast) -> None:

@@ -26,8 +26,11 @@ class Crew:
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(  # noqa: PLW1509 - no other thread is there yet
-            command, cwd=ROOT, start_new_session=True, preexec_fn=_die_with_parent
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads yet
         )
         self.processes.append(process)
         return process
