@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -25,6 +26,7 @@ from playbooks.operations.cases import case_stream, open_case
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move
 from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rounds import moment
 from playbooks.operations.runs import alert_scope, begin
 
 
@@ -140,15 +142,12 @@ def _trigger(alert: Alert, actor: Actor, now: datetime) -> list[Run]:
 
 
 def _consider(version: PlaybookVersion, alert: Alert, actor: Actor, now: datetime) -> tuple[Run | None, str]:
-    triggers = definition_of(version.pk).playbook.triggers
-    try:
-        fired = next(
-            (t.alert for t in triggers if evaluate(t.alert, {"alert": alert_scope(alert)}) is True), None
-        )
-    except ExpressionError as error:
-        return None, f"The trigger could not be evaluated: {error}"
+    conditions = [trigger.alert for trigger in definition_of(version.pk).playbook.triggers]
+    fired, errors = _first_that_holds(conditions, {"alert": alert_scope(alert), "now": moment(now)})
+    if fired is None and errors:
+        return None, "A trigger could not be evaluated: " + " · ".join(errors)
     if fired is None:
-        return None, "No trigger applies: " + " · ".join(trigger.alert for trigger in triggers)
+        return None, "No trigger applies: " + " · ".join(conditions)
     try:
         run = begin(
             version,
@@ -163,6 +162,20 @@ def _consider(version: PlaybookVersion, alert: Alert, actor: Actor, now: datetim
     except Invalid as error:
         return None, f"The inputs could not be filled from the alert: {error}"
     return run, fired
+
+
+def _first_that_holds(
+    conditions: Sequence[str], scope: Mapping[str, object]
+) -> tuple[str | None, Sequence[str]]:
+    """The first condition that is true, and a sentence for each before it that cannot be evaluated."""
+    errors: list[str] = []
+    for condition in conditions:
+        try:
+            if evaluate(condition, scope) is True:
+                return condition, errors
+        except ExpressionError as error:
+            errors.append(str(error))
+    return None, errors
 
 
 def _entry(

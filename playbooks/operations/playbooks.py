@@ -13,6 +13,7 @@ from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.canonical import digest
 from playbooks.domain.check import check
 from playbooks.domain.duties import Denial
+from playbooks.domain.playbook import Playbook as Document
 from playbooks.domain.playbook import document
 from playbooks.domain.problems import Problem
 from playbooks.domain.statuses import VersionStatus
@@ -69,9 +70,13 @@ def retire(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
 def ship(text: str) -> PlaybookVersion:
     """Installs a playbook of the shipped library: published, with neither author nor publisher.
 
-    A library playbook that is there already stays as it is.
+    A library playbook that is there already stays as it is; its newest version is returned.
     """
+    slug = _sound(text).playbook
     with transaction.atomic(durable=True):
+        known = PlaybookVersion.objects.filter(playbook__slug=slug).order_by("-number").first()
+        if known is not None:
+            return known
         now = timezone.now()
         version = _draft(text, author=None, actor=SYSTEM, slug="", now=now)
         move(version, VersionStatus.IN_REVIEW)
@@ -81,17 +86,13 @@ def ship(text: str) -> PlaybookVersion:
 
 
 def _draft(text: str, *, author: Principal | None, actor: Actor, slug: str, now: datetime) -> PlaybookVersion:
-    checked = check(text, actions())
-    if checked.playbook is None or checked.problems:
-        raise Unsound(checked.problems)
-    if slug and checked.playbook.playbook != slug:
-        raise Invalid(
-            [("/playbook", f"The text is of the playbook {checked.playbook.playbook}, not of {slug}.")]
-        )
+    sound = _sound(text)
+    if slug and sound.playbook != slug:
+        raise Invalid([("/playbook", f"The text is of the playbook {sound.playbook}, not of {slug}.")])
     playbook, _ = Playbook.objects.select_for_update().get_or_create(
-        slug=checked.playbook.playbook, defaults={"title": checked.playbook.title, "created_at": now}
+        slug=sound.playbook, defaults={"title": sound.title, "created_at": now}
     )
-    body = document(checked.playbook)
+    body = document(sound)
     version = PlaybookVersion.objects.create(
         playbook=playbook,
         number=(playbook.versions.aggregate(last=Max("number"))["last"] or 0) + 1,
@@ -103,6 +104,13 @@ def _draft(text: str, *, author: Principal | None, actor: Actor, slug: str, now:
     )
     audit.append(_entry(version, Verb.VERSION_DRAFTED, actor, now))
     return version
+
+
+def _sound(text: str) -> Document:
+    checked = check(text, actions())
+    if checked.playbook is None or checked.problems:
+        raise Unsound(checked.problems)
+    return checked.playbook
 
 
 def _govern(slug: str, number: int, status: VersionStatus, verb: Verb, caller: Caller) -> PlaybookVersion:
