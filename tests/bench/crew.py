@@ -29,6 +29,7 @@ class Crew:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
+            stdout=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads yet
         )

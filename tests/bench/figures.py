@@ -6,10 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
-
-__all__ = ["Figure", "median", "percentile", "publish", "store"]
 
 
 @dataclass(frozen=True, slots=True)

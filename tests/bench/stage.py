@@ -64,4 +64,5 @@ def _environment(home: str, **more: str) -> Environment:
     """The caller's environment without settings of the product's, but for these."""
     others = {name: value for name, value in os.environ.items() if not name.startswith("SOAR_")}
     settings = {"DJANGO_SETTINGS_MODULE": "soar.settings", "SOAR_HOME": home, "SOAR_LOG_LEVEL": "ERROR"}
+    settings["PYTHONWARNINGS"] = "ignore"  # Celery's about the superuser
     return {**others, **settings, **more}
