@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from playbooks import executor
@@ -292,6 +293,26 @@ def test_an_answer_with_a_number_that_json_cannot_carry_exactly_is_still_an_answ
     drive(run)
     assert run.status == RunStatus.SUCCEEDED
     assert step(run, "one").outputs["count"] == 2**60 + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            "a\0b",
+            marks=pytest.mark.xfail(connection.vendor == "postgresql", reason="contract.py lets NUL pass"),
+        ),
+        pytest.param("a\ud800b", marks=pytest.mark.xfail(reason="contract.py lets half of a pair pass")),
+    ],
+    ids=["nul", "half of a surrogate pair"],
+)
+def test_an_answer_with_a_character_that_no_column_holds_is_still_an_answer(
+    begin: Begin, world: World, text: str
+) -> None:
+    run = begin(do("one"))
+    world.outcomes = [Failed(f"It said {text}", permanent=True)]
+    drive(run)
+    assert run.status == RunStatus.FAILED
 
 
 # Taking back

@@ -26,7 +26,7 @@ from playbooks.operations.refusals import Invalid
 from tests.cast import Cast, connect, publish
 from tests.executor.world import World, connector
 
-CANARY = "canary/8f1c+secret?value"
+CANARY = "canary/zq-xk+secret?value"
 PASSWORD = "hunter-77aa"  # a part of a secret that is an address
 URL = f"https://robot:{PASSWORD}@far.example/hook"
 STEPS = """\
@@ -114,7 +114,7 @@ def _plain(value: object) -> object:
 
 def assert_clean(text: str) -> None:
     assert CANARY not in text
-    assert "8f1c" not in text
+    assert "zq-xk" not in text
     assert PASSWORD not in text
 
 
