@@ -7,6 +7,8 @@ makes every unsafe default an error (soar/checks.py).
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from logging import LogRecord
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -175,11 +177,20 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1}
 CELERY_BEAT_SCHEDULE = {"sweep": {"task": "playbooks.sweep", "schedule": 1.0, "options": {"expires": 5}}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(SOAR_HOME / "beat-schedule")
 
+
+def _is_no_503(record: LogRecord) -> bool:
+    """An answer of "not ready yet" is no error of the server, though Django logs it as one."""
+    return getattr(record, "status_code", None) != HTTPStatus.SERVICE_UNAVAILABLE
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"defects": {"()": "django.utils.log.CallbackFilter", "callback": _is_no_503}},
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["defects"]},
+    },
     "root": {"handlers": ["console"], "level": env.text("SOAR_LOG_LEVEL", "WARNING")},
     "loggers": {"playbooks": {"level": env.text("SOAR_LOG_LEVEL", "INFO")}},
 }

@@ -53,6 +53,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _settings(settings: object, tmp_path: object) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
     settings.SOAR_HOME = tmp_path  # type: ignore[attr-defined]
+    settings.STATIC_ROOT = tmp_path  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

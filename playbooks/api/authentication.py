@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
@@ -14,8 +13,8 @@ from rest_framework.request import Request
 
 from playbooks.audit import Actor
 from playbooks.models import Principal, Source, Token
-from playbooks.operations.caller import Caller
-from playbooks.operations.people import token_digest
+from playbooks.operations import people, sessions
+from playbooks.operations.caller import Caller, address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,13 @@ class TokenAuthentication(authentication.BaseAuthentication):
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        token = _in_force().filter(digest=token_digest(text.strip())).first()
+        token = _in_force().filter(digest=people.token_digest(text.strip())).first()
         if token is None:
+            sessions.refuse_token(address=address_of(request.META))
             raise exceptions.AuthenticationFailed(
                 "This token is unknown, expired or revoked. Ask an administrator for a new one."
             )
+        people.note_use(token)
         if token.source is not None:
             return Sender(token.source), token
         return _active(token), token
@@ -76,7 +77,7 @@ def principal_of(request: Request) -> Principal:
 def caller_of(request: Request) -> Caller:
     """On whose behalf an operation runs."""
     token = request.auth if isinstance(request.auth, Token) else None
-    return Caller(principal_of(request), token, _address_of(request))
+    return Caller(principal_of(request), token, address_of(request.META))
 
 
 def actor_of(request: Request) -> Actor:
@@ -84,14 +85,6 @@ def actor_of(request: Request) -> Actor:
     if isinstance(request.user, Sender):
         return Actor(id=f"source:{request.user.source.pk}", label=str(request.user.source))
     return caller_of(request).actor
-
-
-def _address_of(request: Request) -> str | None:
-    """The peer's network address; None where the server was reached without one, as over a Unix socket."""
-    try:
-        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:
-        return None
 
 
 def _in_force() -> QuerySet[Token]:

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from playbooks.api import posted
 from playbooks.api.answers import FieldProblem, answer
-from playbooks.api.authentication import Sender, actor_of
+from playbooks.api.authentication import Sender, actor_of, principal_of
 from playbooks.api.endpoint import Endpoint, described
 from playbooks.api.parsing import JSONBytesParser, JSONLinesParser
 from playbooks.api.permissions import Need
@@ -26,7 +26,7 @@ from playbooks.audit import Actor
 from playbooks.domain import alerts as forms
 from playbooks.domain.alerts import NormalAlert, Rejected
 from playbooks.domain.problems import Unreadable
-from playbooks.models import Source
+from playbooks.models import Principal, Source
 from playbooks.operations import alerts as operations
 from playbooks.operations.alerts import Accepted
 from playbooks.operations.people import create_source
@@ -87,7 +87,8 @@ class Receiver(Endpoint):
         """202 means that everything that is answered with an id is committed."""
         data: object = request.data
         body = data if isinstance(data, bytes) else b""
-        post = _Post(form, source_of, actor_of(request))
+        person = None if isinstance(request.user, Sender) else principal_of(request)
+        post = _Post(form, source_of, actor_of(request), person)
         if (request.content_type or "").startswith(JSONLinesParser.media_type):
             return _answer_list(post, posted.lines(body))
         part = posted.single(body)
@@ -143,6 +144,7 @@ class _Post:
     form: Form
     source_of: Callable[[NormalAlert], Source]
     actor: Actor
+    posted_by: Principal | None
 
     def accept(self, part: Part) -> Accepted:
         """Raises Unreadable or Invalid."""
@@ -152,7 +154,9 @@ class _Post:
         alert = self.form(value, timezone.now())
         if isinstance(alert, Rejected):
             raise Invalid([(each.pointer, each.detail) for each in alert.faults])
-        return operations.ingest(alert, source=self.source_of(alert), raw=part.raw, actor=self.actor)
+        return operations.ingest(
+            alert, source=self.source_of(alert), raw=part.raw, actor=self.actor, posted_by=self.posted_by
+        )
 
 
 def _answer_list(post: _Post, parts: list[Part]) -> Response:

@@ -15,8 +15,11 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from playbooks.api.authentication import caller_of
 from playbooks.audit.bundle import ExportError
 from playbooks.domain.problems import Problem, Unreadable
+from playbooks.models import Principal
+from playbooks.operations import sessions
 from playbooks.operations.playbooks import Unsound
 from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Missing, Refused
 
@@ -39,6 +42,9 @@ class TooLarge(exceptions.APIException):
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     """The framework's exception handler: whatever went wrong becomes a problem."""
+    request: Request = context["request"]
+    if isinstance(error, Refused) and isinstance(request.user, Principal):
+        sessions.refuse_call(caller_of(request), error, call=f"{request.method} {request.path}")
     for kinds, say in _KNOWN:
         if isinstance(error, kinds):
             return say(error)

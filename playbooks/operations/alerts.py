@@ -20,7 +20,7 @@ from playbooks.domain.duties import Denial
 from playbooks.domain.expressions import ExpressionError, evaluate
 from playbooks.domain.statuses import AlertStatus, VersionStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Alert, AlertRaw, Case, PlaybookVersion, Run, Source
+from playbooks.models import Alert, AlertRaw, Case, PlaybookVersion, Principal, Run, RunTrigger, Source
 from playbooks.operations.caller import Caller
 from playbooks.operations.cases import case_stream, open_case
 from playbooks.operations.definitions import definition_of
@@ -40,13 +40,19 @@ class Accepted:
     is_new: bool
 
 
-def ingest(alert: NormalAlert, *, source: Source, raw: bytes, actor: Actor) -> Accepted:
-    """Accepts one alert. When this returns, the alert, its case and its queued runs are committed."""
+def ingest(
+    alert: NormalAlert, *, source: Source, raw: bytes, actor: Actor, posted_by: Principal | None = None
+) -> Accepted:
+    """Accepts one alert. When this returns, the alert, its case and its queued runs are committed.
+
+    `posted_by` is the person who posted it, where it was not the source itself: they count as having asked for
+    what it triggers.
+    """
     try:
-        return _ingest(alert, source, raw, actor)
+        return _ingest(alert, source, raw, actor, posted_by)
     except IntegrityError:
         # A rival committed the same alert between our look and our insert; now it is there to be found.
-        return _ingest(alert, source, raw, actor)
+        return _ingest(alert, source, raw, actor, posted_by)
 
 
 def triage(alert: UUID, *, caller: Caller) -> Alert:
@@ -63,7 +69,9 @@ def triage(alert: UUID, *, caller: Caller) -> Alert:
     return row
 
 
-def _ingest(alert: NormalAlert, source: Source, raw: bytes, actor: Actor) -> Accepted:
+def _ingest(
+    alert: NormalAlert, source: Source, raw: bytes, actor: Actor, posted_by: Principal | None
+) -> Accepted:
     with transaction.atomic(durable=True):
         now = timezone.now()
         known = Alert.objects.filter(source=source, identity=_identity(alert)).first()
@@ -72,7 +80,7 @@ def _ingest(alert: NormalAlert, source: Source, raw: bytes, actor: Actor) -> Acc
         case = open_case(alert.title, severity=alert.severity, actor=actor, now=now)
         row = _create(alert, source, case, raw, now)
         audit.append(*_accepted(row, raw, actor, now))
-        runs = _trigger(row, actor, now)
+        runs = _trigger(row, actor, posted_by, now)
         return Accepted(row.pk, case.pk, tuple(run.pk for run in runs), is_new=True)
 
 
@@ -123,14 +131,14 @@ def _accepted(alert: Alert, raw: bytes, actor: Actor, now: datetime) -> list[Ent
     return [_entry(alert, Verb.ALERT_ACCEPTED, actor, now, facts), attached]
 
 
-def _trigger(alert: Alert, actor: Actor, now: datetime) -> list[Run]:
+def _trigger(alert: Alert, actor: Actor, posted_by: Principal | None, now: datetime) -> list[Run]:
     """Starts what the alert triggers, and writes on the alert what was considered and why not."""
     published = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
     runs, considered = [], []
     for version in published.order_by("playbook__slug"):
         if not definition_of(version.pk).playbook.triggers:
             continue
-        run, reason = _consider(version, alert, actor, now)
+        run, reason = _consider(version, alert, actor, posted_by, now)
         considered.append(
             {"playbook": version.playbook.slug, "run": str(run.pk) if run else None, "reason": reason}
         )
@@ -141,7 +149,9 @@ def _trigger(alert: Alert, actor: Actor, now: datetime) -> list[Run]:
     return runs
 
 
-def _consider(version: PlaybookVersion, alert: Alert, actor: Actor, now: datetime) -> tuple[Run | None, str]:
+def _consider(
+    version: PlaybookVersion, alert: Alert, actor: Actor, posted_by: Principal | None, now: datetime
+) -> tuple[Run | None, str]:
     conditions = [trigger.alert for trigger in definition_of(version.pk).playbook.triggers]
     fired, errors = _first_that_holds(conditions, {"alert": alert_scope(alert), "now": moment(now)})
     if fired is None and errors:
@@ -154,7 +164,8 @@ def _consider(version: PlaybookVersion, alert: Alert, actor: Actor, now: datetim
             case=alert.case,
             alert=alert,
             actor=actor,
-            requested_by=None,
+            trigger=RunTrigger.ALERT,
+            requested_by=posted_by,
             inputs={},
             simulate=False,
             now=now,

@@ -266,6 +266,7 @@ def _record_refusal(vote: Vote, refusal: Refused) -> None:
         )
         _renew_if_changed(change, row)
         change.finish()
+    refusal.is_recorded = True
 
 
 def _renew_if_changed(change: Change, request: ApprovalRequest) -> None:

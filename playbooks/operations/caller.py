@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from playbooks import access
 from playbooks.audit import Actor
@@ -26,6 +28,16 @@ class Caller:
         """Raises Refused unless a role gives the permission. `what` completes "You may not …"."""
         if not access.may(self.principal, permission):
             raise no_permission(what)
+
+
+def address_of(environment: Mapping[str, object]) -> str | None:
+    """The peer's network address in a WSGI environment (PEP 3333); None where the server was reached without one, as
+    over a Unix socket.
+    """
+    try:
+        return str(ip_address(str(environment.get("REMOTE_ADDR", ""))))
+    except ValueError:
+        return None
 
 
 SYSTEM = Actor(id="system", label="Countersign")

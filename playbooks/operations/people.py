@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 from playbooks import audit
@@ -89,11 +89,22 @@ def issue_source_token(source: Source, *, actor: Actor, days: int = 365) -> str:
     return _issue(actor, scopes=["ingest"], days=days, source=source)
 
 
+def note_use(token: Token) -> None:
+    """Writes down that the token was used, to the minute."""
+    now = timezone.now()
+    fresh = models.Q(last_used_at__gt=now - timedelta(minutes=1))
+    Token.objects.filter(~fresh | models.Q(last_used_at=None), pk=token.pk).update(last_used_at=now)
+
+
 def create_source(slug: str, *, kind: str, actor: Actor) -> Source:
-    """A new source; one that is there already is returned as it is."""
+    """A new source; one that is there already is returned as it is. Raises Invalid when that is of another kind."""
     with transaction.atomic(durable=True):
         now = timezone.now()
         source, is_new = Source.objects.get_or_create(slug=slug, defaults={"kind": kind, "created_at": now})
+        if source.kind != kind:
+            raise Invalid(
+                [("/kind", f"The source {slug} is of the kind {source.kind}; give a new one another name.")]
+            )
         if is_new:
             audit.append(
                 Entry(

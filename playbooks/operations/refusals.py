@@ -26,7 +26,12 @@ CONFLICTS = frozenset(
 
 
 class Refused(Exception):
-    """A rule forbids it. `denials` are all the rules that do, the first counts."""
+    """A rule forbids it. `denials` are all the rules that do, the first counts.
+
+    `is_recorded` says that the operation has written the refusal into the audit log itself.
+    """
+
+    is_recorded = False
 
     def __init__(self, *denials: Denial) -> None:
         self.denials = denials

@@ -36,6 +36,8 @@ from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from playbooks.operations.rounds import moment
 
+GENERIC = "normal"  # the kind of a source that posts our normal form and is known by its own name
+
 
 class Resolution(StrEnum):
     """What a person says of a step whose answer was lost."""
@@ -82,6 +84,7 @@ def start(
             case=_case(case, about, row, caller.actor, now),
             alert=about,
             actor=caller.actor,
+            trigger=RunTrigger.PERSON,
             requested_by=caller.principal,
             inputs=inputs or {},
             simulate=simulate,
@@ -97,6 +100,7 @@ def begin(
     case: Case,
     alert: Alert | None,
     actor: Actor,
+    trigger: RunTrigger,
     requested_by: Principal | None,
     inputs: Mapping[str, object],
     simulate: bool,
@@ -104,7 +108,8 @@ def begin(
 ) -> Run:
     """Creates a run with its steps and moves it on, in the caller's transaction.
 
-    `requested_by` is None for a run that an alert triggered. Raises Invalid for inputs that do not fit.
+    `requested_by` is whoever asked for it, also by posting the alert that triggered it; None where that was a
+    source. Raises Invalid for inputs that do not fit.
     """
     definition = definition_of(version.pk)
     context = _context(alert, case)
@@ -112,7 +117,7 @@ def begin(
         version=version,
         case=case,
         alert=alert,
-        trigger=RunTrigger.PERSON if requested_by else RunTrigger.ALERT,
+        trigger=trigger,
         requested_by=requested_by,
         simulates_all=simulate,
         is_simulated=simulate or uses_simulator(definition),
@@ -241,7 +246,7 @@ def alert_scope(alert: Alert) -> dict[str, object]:
     """An alert as expressions see it, under the name `alert`."""
     return {
         "id": str(alert.pk),
-        "source": alert.source.kind,
+        "source": alert.source.slug if alert.source.kind == GENERIC else alert.source.kind,
         "external_id": alert.external_id,
         "title": alert.title,
         "description": alert.description,

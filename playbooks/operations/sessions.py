@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,9 +13,12 @@ from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Principal
+from playbooks.operations.caller import Caller
+from playbooks.operations.refusals import Refused
 
 # Failures come in floods, so a day of them is spread over streams that do not wait for each other.
 SHARDS = 16
+NOBODY = Actor("anonymous", "Somebody not signed in")
 
 
 def sign_in(person: Principal, *, address: str | None, outcome: str = "done") -> None:
@@ -36,11 +40,62 @@ def refuse(username: str, *, address: str | None) -> None:
             Entry(
                 stream=Stream("system", f"sign-in/{now:%Y-%m-%d}/{_shard(username)}"),
                 verb=Verb.SIGNIN_FAILED,
-                actor=Actor("anonymous", "Somebody not signed in"),
+                actor=NOBODY,
                 subject=subject,
                 outcome="refused",
                 facts={"address": address},
                 occurred_at=now,
+            )
+        )
+
+
+def refuse_token(*, address: str | None) -> None:
+    """Records calls with a token that is not in force: the first of each minute from an address, since they come
+    in floods.
+    """
+    now = timezone.now()
+    _refuse_token(address, f"{now:%Y-%m-%d}", f"{now:%H:%M}")
+
+
+@lru_cache(maxsize=4096)
+def _refuse_token(address: str | None, day: str, _minute: str) -> None:
+    with transaction.atomic(durable=True):
+        audit.append(
+            Entry(
+                stream=Stream("system", f"token/{day}/{_shard(address or '')}"),
+                verb=Verb.TOKEN_REFUSED,
+                actor=NOBODY,
+                subject=Subject("token", "unknown", "A token that is not in force"),
+                outcome="refused",
+                facts={"address": address},
+                occurred_at=timezone.now(),
+            )
+        )
+
+
+def refuse_call(caller: Caller, refusal: Refused, *, call: str) -> None:
+    """Records that a rule forbade what the caller tried; `call` names the address or the command.
+
+    A refusal that its operation has recorded already is left alone.
+    """
+    if refusal.is_recorded:
+        return
+    person = caller.principal
+    with transaction.atomic(durable=True):
+        audit.append(
+            Entry(
+                stream=Stream("person", str(person.pk)),
+                verb=Verb.ACTION_REFUSED,
+                actor=caller.actor,
+                subject=_subject(person),
+                outcome="refused",
+                facts={
+                    "call": call,
+                    "address": caller.address,
+                    "rule": refusal.rule,
+                    "denials": [{"rule": each.rule, "sentence": each.sentence} for each in refusal.denials],
+                },
+                occurred_at=timezone.now(),
             )
         )
 

@@ -55,7 +55,7 @@ def alert(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, LostRace) as error:
-        return _page(request, pk, refusal=refusal_of(error))
+        return _page(request, pk, refusal=refusal_of(request, error))
     messages.success(request, "Marked as triaged.")
     return redirect("alert", pk=pk)
 

@@ -49,7 +49,7 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
-        return _page(request, pk, refusal=refusal_of(error))
+        return _page(request, pk, refusal=refusal_of(request, error))
     messages.success(request, DONE[RequestStatus(decided.status)])
     return redirect("approval", pk=pk)
 

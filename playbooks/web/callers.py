@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from playbooks import access
 from playbooks.models import Principal
-from playbooks.operations.caller import Caller
+from playbooks.operations.caller import Caller, address_of
 from playbooks.operations.refusals import Invalid
 
 LONGEST_TEXT = 10_000
@@ -23,15 +21,7 @@ def person_of(request: HttpRequest) -> Principal:
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    return Caller(person_of(request), None, address_of(request))
-
-
-def address_of(request: HttpRequest) -> str | None:
-    """The peer's network address; None where the server was reached without one, as over a Unix socket."""
-    try:
-        return str(ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:
-        return None
+    return Caller(person_of(request), None, address_of(request.META))
 
 
 def require(request: HttpRequest, permission: str, what: str) -> None:

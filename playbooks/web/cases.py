@@ -53,7 +53,7 @@ def case(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
-        return _page(request, pk, refusal=refusal_of(error))
+        return _page(request, pk, refusal=refusal_of(request, error))
     messages.success(request, "The case is closed.")
     return redirect("case", pk=pk)
 

@@ -19,11 +19,11 @@ from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Connection, Principal
 from playbooks.operations import approvals, connections, runs
-from playbooks.operations.caller import Caller
+from playbooks.operations.caller import Caller, address_of
 from playbooks.operations.refusals import Refused
 from playbooks.operations.requests import stored_subject
 from playbooks.queries.audit import latest_about
-from playbooks.web.callers import address_of, person_of
+from playbooks.web.callers import person_of
 from playbooks.web.demo import demo_only
 
 PLAYBOOK = "block-attacker"
@@ -67,7 +67,7 @@ def cheat(request: HttpRequest) -> HttpResponse:
     }
     if tried in ATTEMPTS:
         try:
-            context["result"] = _try(ATTEMPTS[tried], address_of(request))
+            context["result"] = _try(ATTEMPTS[tried], address_of(request.META))
         except NothingOpenError as error:
             context["problem"] = str(error)
     return render(request, "cheat.html", context)

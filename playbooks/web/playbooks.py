@@ -93,7 +93,7 @@ def playbook(request: HttpRequest, slug: str, number: int | None = None) -> Http
     except (Refused, Invalid, LostRace) as error:
         text = request.POST.get("text")
         editor = Editor(text) if text is not None else None
-        return _page(request, slug, number, refusal=refusal_of(error), editor=editor)
+        return _page(request, slug, number, refusal=refusal_of(request, error), editor=editor)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -112,7 +112,7 @@ def new_playbook(request: HttpRequest) -> HttpResponse:
         context = {"editor": Editor(text, error.problems)}
         return render(request, "new_playbook.html", context, status=HTTPStatus.BAD_REQUEST)
     except Refused as error:
-        refusal = refusal_of(error)
+        refusal = refusal_of(request, error)
         page = {"editor": Editor(text), "refusal": refusal}
         return render(request, "new_playbook.html", page, status=refusal.status)
     return redirect("playbook-version", slug=version.playbook.slug, number=version.number)

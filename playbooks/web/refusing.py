@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from django.http import HttpRequest
+
 from playbooks.domain.duties import Denial
+from playbooks.operations import sessions
 from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Refused
+from playbooks.web.callers import caller_of
 
 NoAnswer = Refused | Invalid | LostRace
 
@@ -19,7 +23,10 @@ class Refusal:
     denials: tuple[Denial, ...]
 
 
-def refusal_of(error: NoAnswer) -> Refusal:
+def refusal_of(request: HttpRequest, error: NoAnswer) -> Refusal:
+    """What the page says of `error`. The refusal is recorded here, where its operation has not done so itself."""
+    if isinstance(error, Refused):
+        sessions.refuse_call(caller_of(request), error, call=f"{request.method} {request.path}")
     match error:
         case Refused():
             status = HTTPStatus.CONFLICT if error.rule in CONFLICTS else HTTPStatus.FORBIDDEN

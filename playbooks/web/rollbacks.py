@@ -47,7 +47,7 @@ def rollback(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, LostRace) as error:
-        return _page(request, pk, refusal=refusal_of(error))
+        return _page(request, pk, refusal=refusal_of(request, error))
     messages.success(request, "The rollback has begun, the last change first.")
     return redirect("run", pk=pk)
 

@@ -103,7 +103,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
-        return run_page(request, pk, refusal=refusal_of(error))
+        return run_page(request, pk, refusal=refusal_of(request, error))
     messages.success(request, "The run is being cancelled: what has not started never will.")
     return redirect("run", pk=pk)
 
@@ -123,7 +123,7 @@ def resolve_step(request: HttpRequest, pk: UUID, step: str) -> HttpResponse:
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
-        return run_page(request, pk, refusal=refusal_of(error))
+        return run_page(request, pk, refusal=refusal_of(request, error))
     messages.success(request, f"What became of {step} is recorded.")
     return redirect("run", pk=pk)
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from playbooks.models import Principal
 from playbooks.operations import sessions
-from playbooks.web.callers import address_of
+from playbooks.operations.caller import address_of
 
 DEMO_SWITCH = "demo switch"
 
@@ -19,7 +19,7 @@ DEMO_SWITCH = "demo switch"
 def signed_in(sender: type[Principal], request: HttpRequest, user: Principal, **signal: Any) -> None:  # noqa: ARG001
     match = request.resolver_match
     through_demo = match is not None and match.url_name == "become"
-    sessions.sign_in(user, address=address_of(request), outcome=DEMO_SWITCH if through_demo else "done")
+    sessions.sign_in(user, address=address_of(request.META), outcome=DEMO_SWITCH if through_demo else "done")
 
 
 @receiver(user_login_failed, dispatch_uid="playbooks.sign_in_failed")
@@ -30,7 +30,7 @@ def sign_in_failed(
     **signal: Any,  # noqa: ARG001
 ) -> None:
     name = credentials.get("username") or credentials.get("login") or ""
-    sessions.refuse(str(name), address=address_of(request) if request else None)
+    sessions.refuse(str(name), address=address_of(request.META) if request else None)
 
 
 @receiver(user_logged_out, dispatch_uid="playbooks.signed_out")
@@ -41,4 +41,4 @@ def signed_out(
     **signal: Any,  # noqa: ARG001
 ) -> None:
     if user is not None:
-        sessions.sign_out(user, address=address_of(request))
+        sessions.sign_out(user, address=address_of(request.META))

@@ -52,7 +52,7 @@ def _start(request: HttpRequest, playbook: PlaybookView, form: Start) -> HttpRes
         form.show_errors(error.errors)
         return _page(request, playbook, form, status=HTTPStatus.BAD_REQUEST)
     except Refused as error:
-        refusal = refusal_of(error)
+        refusal = refusal_of(request, error)
         return _page(request, playbook, form, refusal=refusal, status=refusal.status)
     return redirect("run", pk=run.pk)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -38,18 +37,18 @@ def unpack(bundle: Path) -> Files:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def tampered(bundle: Path, name: str, change: Callable[[Files], Files]) -> Path:
-    """A copy beside the bundle, changed."""
+def tampered(bundle: Path, name: str, change: Callable[[Files, int], Files], at: int) -> Path:
+    """A copy beside the bundle, changed at the entry in this line (from 0)."""
     path = bundle.with_name(f"{name}.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for each, content in change(unpack(bundle)).items():
+        for each, content in change(unpack(bundle), at).items():
             archive.writestr(each, content)
     return path
 
 
 def names(files: Files) -> list[str]:
-    """How entries are called: stream#number, in the order of the bundle."""
-    return [json.loads(line)["entry"] for line in files["proofs.jsonl"].splitlines()]
+    """How entries are called in any sentence: stream#number, in the order of the bundle."""
+    return [json.loads(line)["entry"].split()[0] for line in files["proofs.jsonl"].splitlines()]
 
 
 def place_of(files: Files, verb: str) -> int:
@@ -59,9 +58,9 @@ def place_of(files: Files, verb: str) -> int:
 
 
 def change_a_byte(files: Files, at: int) -> Files:
-    """The entry's line with one letter changed, still JSON."""
+    """One letter of the recorded verdict is another."""
     lines = files["entries.jsonl"].splitlines(keepends=True)
-    lines[at] = lines[at].replace(b'"verb":"', b'"verb":"x', 1).replace(b'"verb":"xd', b'"verb":"x', 1)
+    lines[at] = lines[at].replace(b'"verdict":"approve"', b'"verdict":"bpprove"', 1)
     return {**files, "entries.jsonl": b"".join(lines)}
 
 
@@ -79,6 +78,4 @@ def leave_out_and_count_again(files: Files, at: int) -> Files:
     changed = leave_out(files, at)
     manifest: dict[str, Any] = json.loads(files["manifest.json"])
     manifest["entries"] -= 1
-    changed["manifest.json"] = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
-    assert hashlib.sha256(changed["manifest.json"]).digest() != hashlib.sha256(files["manifest.json"]).digest()
-    return changed
+    return {**changed, "manifest.json": json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()}

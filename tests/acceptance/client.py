@@ -21,7 +21,11 @@ class Client:
     def sign_in(self, username: str, password: str) -> Client:
         """Through the form, as a person does."""
         self.http.get("/accounts/login/").raise_for_status()
-        form = {"login": username, "password": password, "csrfmiddlewaretoken": self.http.cookies["csrftoken"]}
+        form = {
+            "login": username,
+            "password": password,
+            "csrfmiddlewaretoken": self.http.cookies["csrftoken"],
+        }
         answer = self.http.post("/accounts/login/", data=form)
         assert answer.status_code == 302, answer.text
         return self
@@ -43,5 +47,7 @@ class Client:
 
 
 def _value(answer: httpx.Response) -> Any:
-    assert answer.is_success, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    assert answer.is_success, (
+        f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    )
     return answer.json()

@@ -1,4 +1,8 @@
-"""One Chromium, and installations that several tests share. Each variant is a group of its own for xdist."""
+"""One Chromium, and the installations that several tests share. Each is a group of its own for xdist.
+
+Their scope is the package and not the session: while Chromium is open, its event loop keeps Django's ORM away from
+the thread, which tests elsewhere need.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +14,29 @@ from playwright.sync_api import Browser
 from tests.acceptance import places
 from tests.acceptance.browsing import chromium
 from tests.acceptance.installation import Installation, running
+from tests.acceptance.stage import Stage, built
 
-NEEDS_SERVERS = (pytest.mark.needs_chromium, pytest.mark.needs_netns, pytest.mark.needs_postgresql)
+DEMO_PASSWORD = "three-calm-otters-in-rain"
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Package and not session: while it is open its event loop keeps Django's ORM away from this thread."""
     with chromium() as opened:
         yield opened
+
+
+@pytest.fixture(scope="package")
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Parametrized with a place: see stage.py."""
+    with built(request.param, tmp_path_factory.mktemp("nft")) as found:
+        yield found
 
 
 @pytest.fixture(scope="package")
 def demo() -> Iterator[Installation]:
     """`manage.py up --demo`, as `make run` starts it."""
     with places.embedded() as environment:
-        password = {"SOAR_DEMO_PASSWORD": "three-calm-otters-in-rain"}
-        made = Installation({**environment, **password}, password=password["SOAR_DEMO_PASSWORD"])
+        made = Installation({**environment, "SOAR_DEMO_PASSWORD": DEMO_PASSWORD}, password=DEMO_PASSWORD)
         with running(made):
             made.start_up("--demo")
             yield made

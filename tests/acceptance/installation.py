@@ -77,7 +77,16 @@ class Installation:
 
     def start_parts(self) -> None:
         """Web, two workers, beat and sequencer, as docs/administrator.md says."""
-        web = ("--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port), "--blocking-threads", "4")
+        web = (
+            "--interface",
+            "wsgi",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--blocking-threads",
+            "4",
+        )
         self.start("web", sys.executable, "-m", "granian", *web, "soar.wsgi:application")
         for name in ("one", "two"):
             self.start_worker(name)

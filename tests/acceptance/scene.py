@@ -57,7 +57,9 @@ def connect(installation: Installation, *, command: list[str]) -> None:
 def publish(installation: Installation) -> None:
     """`author` adapts block-attacker, so that a lost answer is missed sooner, and `publisher` publishes that."""
     shipped = SHIPPED.read_text(encoding="utf-8")
-    adapted = shipped.replace("    do: nftables.block_address\n", "    do: nftables.block_address\n    timeout: 6s\n")
+    adapted = shipped.replace(
+        "    do: nftables.block_address\n", "    do: nftables.block_address\n    timeout: 6s\n"
+    )
     assert adapted != shipped
     author, publisher = installation.session("author"), installation.session("publisher")
     number = author.post_text("playbooks/", adapted)["number"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,12 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance import bundles, firewall, places, scene
+from tests.acceptance import bundles, scene
 from tests.acceptance.browsing import signed_in
-from tests.acceptance.firewall import HeldNft
-from tests.acceptance.installation import Installation, running
-from tests.acceptance.places import Environment
+from tests.acceptance.installation import Installation
+from tests.acceptance.stage import EMBEDDED, OVER_RABBITMQ, OVER_REDIS, Stage
 from tests.acceptance.waiting import until
-from tests.netns import Network, network
+from tests.netns import Network
 
 QUESTION = "Block 192.0.2.2 at the edge for 24 hours?"
 OTHER_ADDRESS = "192.0.2.77"
@@ -27,32 +25,24 @@ OWN_REQUEST = "You asked for this run, so somebody else has to decide it."
 OWN_PLAYBOOK = "You wrote this version of the playbook, so somebody else has to decide what it does."
 SUPERUSER = "Being a superuser gives no seat here"
 
-BASE = (pytest.mark.needs_chromium, pytest.mark.needs_netns)
-SERVERS = (*BASE, pytest.mark.needs_postgresql)
-VARIANTS = [
-    pytest.param(places.embedded, marks=[*BASE, pytest.mark.xdist_group("embedded")], id="embedded"),
-    pytest.param(
-        places.over_redis, marks=[*SERVERS, pytest.mark.needs_redis, pytest.mark.xdist_group("redis")], id="redis"
-    ),
-    pytest.param(
-        places.over_rabbitmq,
-        marks=[*SERVERS, pytest.mark.needs_rabbitmq, pytest.mark.xdist_group("rabbitmq")],
-        id="rabbitmq",
-    ),
-]
-
 
 @dataclass
 class Job:
-    """`run` is the one that the alert starts, `request` its gate's."""
+    """`run` is the one that the alert starts, in `case`; `request` is its gate's."""
 
     browser: Browser
-    installation: Installation
-    net: Network
-    nft: HeldNft
+    stage: Stage
     case: str = ""
     run: str = ""
     request: str = ""
+
+    @property
+    def installation(self) -> Installation:
+        return self.stage.installation
+
+    @property
+    def net(self) -> Network:
+        return self.stage.net
 
     def of_run(self) -> Any:
         return self.installation.session("analyst").get(f"runs/{self.run}/")
@@ -67,24 +57,12 @@ class Job:
         return self.net.nft("list", "set", "inet", "countersign", "blocked_ipv4")
 
 
-@pytest.fixture
-def job(
-    request: pytest.FixtureRequest, browser: Browser, tmp_path: Path
-) -> Iterator[Job]:
-    with network() as net, request.param() as environment:
-        nft = firewall.make(tmp_path)
-        with running(Installation(environment, worker_prefix=nft.prefix)) as installation:
-            installation.prepare()
-            start = installation.start_parts if "SOAR_BROKER_URL" in environment else installation.start_up
-            start()
-            scene.connect(installation, command=net.command)
-            scene.publish(installation)
-            yield Job(browser, installation, net, nft)
-
-
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("job", VARIANTS, indirect=True)
-def test_a_real_alert_becomes_an_action_that_two_people_approved_and_is_taken_back(job: Job, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", [EMBEDDED, OVER_REDIS, OVER_RABBITMQ], indirect=True)
+def test_a_real_alert_becomes_an_action_that_two_people_approved_and_is_taken_back(
+    stage: Stage, browser: Browser, tmp_path: Path
+) -> None:
+    job = Job(browser, stage)
     an_alert_is_stored_once_and_starts_a_run(job)
     it_stops_at_a_gate_that_shows_exactly_what_would_run(job)
     who_may_not_decide_is_refused_with_a_sentence(job)
@@ -147,7 +125,9 @@ def who_may_not_decide_is_refused_with_a_sentence(job: Job) -> None:
         page.get_by_role("button", name="Start the run").click()
         page.wait_for_url("**/runs/*/")
         run = page.url.split("/")[-2]
-    own = until(lambda: job.installation.session("analyst").get(f"runs/{run}/")["requests"], "the second run asks")
+    own = until(
+        lambda: job.installation.session("analyst").get(f"runs/{run}/")["requests"], "the second run asks"
+    )
     _refused(job, "analyst", own[0]["id"], OWN_REQUEST)
 
 
@@ -166,11 +146,11 @@ def _refused(job: Job, username: str, request: str, sentence: str) -> None:
 def the_second_approval_blocks_the_attacker_once_although_the_worker_dies(job: Job) -> None:
     assert job.net.reaches()
     connection = job.net.open_connection()
-    with signed_in(job.browser, job.installation, "netowner") as netowner, job.nft.held():
+    with signed_in(job.browser, job.installation, "netowner") as netowner, job.stage.nft.held():
         page = netowner.open(f"/approvals/{job.request}/")
         page.get_by_role("button", name="Approve").click()
         approved_at = time.monotonic()
-        worker = job.nft.wait_for_creation()
+        worker = job.stage.nft.wait_for_creation()
         until(lambda: not job.net.reaches(), "the attacker no longer reaches the victim", within=5)
         assert time.monotonic() - approved_at < 5
         assert not connection.is_alive()
@@ -182,7 +162,7 @@ def the_second_approval_blocks_the_attacker_once_although_the_worker_dies(job: J
     assert [each["status"] for each in attempts] == ["lost", "succeeded"]
     assert attempts[0]["worker"].endswith(f"/{worker}")
     assert attempts[1]["worker"] != attempts[0]["worker"]
-    assert job.nft.creations() == [[worker, 0]]
+    assert job.stage.nft.creations() == [[worker, 0]]
     assert job.blocked().count("countersign:") == 1
     assert not job.net.reaches()
 
@@ -223,15 +203,17 @@ def the_exported_evidence_verifies_and_no_change_to_it_does(job: Job, folder: Pa
     assert honest.status == 0, honest.said
     assert "VERIFIED" in honest.said
     files = bundles.unpack(bundle)
-    denial = bundles.place_of(files, "decision.refused")
-    decision = bundles.place_of(files, "decision.made")
-    for name, change, entry in (
-        ("changed", lambda kept: bundles.change_a_byte(kept, decision), bundles.names(files)[decision]),
-        ("removed", lambda kept: bundles.leave_out(kept, decision), bundles.names(files)[decision]),
-        ("filtered", lambda kept: bundles.leave_out(kept, denial), bundles.names(files)[denial]),
-        ("rewritten", lambda kept: bundles.leave_out_and_count_again(kept, denial), bundles.names(files)[-1]),
+    decision, denial = (bundles.place_of(files, verb) for verb in ("decision.made", "decision.refused"))
+    for name, change, at in (
+        ("changed", bundles.change_a_byte, decision),
+        ("removed", bundles.leave_out, decision),
+        ("filtered", bundles.leave_out, denial),
     ):
-        refused = bundles.verify(bundles.tampered(bundle, name, change), key=key)
+        refused = bundles.verify(bundles.tampered(bundle, name, change, at), key=key)
         assert refused.status == 1, refused.said
-        assert entry in refused.said
+        assert bundles.names(files)[at] in refused.said
+    rewritten = bundles.tampered(bundle, "rewritten", bundles.leave_out_and_count_again, denial)
+    refused = bundles.verify(rewritten, key=key)
+    assert refused.status == 1, refused.said
+    assert bundles.names(files)[-1] in refused.said  # the export's own entry vouches for the manifest
     assert "Everything holds" in job.installation.manage("audit_verify")

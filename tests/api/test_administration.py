@@ -75,7 +75,7 @@ def test_a_source_is_made_once(cast: Cast) -> None:
 def test_people_see_their_own_tokens_and_never_a_text(cast: Cast) -> None:
     mine, theirs = token_of(cast.analyst, "read"), token_of(cast.tier2, "read")
     (row,) = mine.get("tokens/").json()["results"]
-    assert (row["owner"], row["scopes"], row["last_used_at"]) == ("analyst", ["read"], None)
+    assert (row["owner"], row["scopes"], row["last_used_at"] is None) == ("analyst", ["read"], False)
     everything = session(cast.admin).get("tokens/")
     assert len(everything.json()["results"]) == 2
     for api in (mine, theirs):
