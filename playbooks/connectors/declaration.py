@@ -6,11 +6,12 @@ A connector imports this module and nothing else of the contract: contract.py ca
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NoReturn
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from playbooks.connectors.egress import Egress
 from playbooks.domain.actions import Action
@@ -19,6 +20,9 @@ from playbooks.domain.outcomes import Outcome
 FieldKind = Literal["text", "url", "integer", "boolean", "list", "secret"]
 
 HIDDEN = "[redacted]"
+# NUL, which PostgreSQL refuses, and half of a surrogate pair, which UTF-8 cannot carry.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+SHORTEST_PART = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +69,38 @@ class Secrets:
         return self._values.get(name, "")
 
     def hide(self, text: str) -> str:
-        """`text` without any secret: neither whole nor a line of it, nor percent-encoded, nor in Base64."""
+        """`text` as any table can hold it and without any secret: neither whole nor a line of it, nor what an
+        address among them carries (user, password, parts of its path and query), percent-encoded or in Base64.
+        """
+        text = UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
         for form in sorted(self._forms(), key=len, reverse=True):
             text = text.replace(form, HIDDEN)
         return text
 
     def _forms(self) -> set[str]:
-        plain = {
+        lines = {
             part for value in self._values.values() for part in (value, *value.splitlines()) if part.strip()
         }
+        plain = lines.union(*(_parts_of_address(line) for line in lines))
         encoded = {quote(part, safe="") for part in plain}
         return plain | encoded | {base64.b64encode(part.encode()).decode() for part in plain}
+
+
+def _parts_of_address(text: str) -> set[str]:
+    """What may be secret in an address such as slack://TOKEN/… or smtp://user:password@host; nothing for other text.
+
+    Parts under six characters are words such as a channel's name, and hiding them would hide ordinary text.
+    """
+    try:
+        parts = urlsplit(text)
+        user, password = parts.username or "", parts.password or ""
+    except ValueError:
+        return set()
+    if not parts.scheme or "://" not in text:
+        return set()
+    values = [value for _, value in parse_qsl(parts.query)]
+    found = {user, password, *parts.path.split("/"), *values}
+    return {each for part in found for each in (part, unquote(part)) if len(each) >= SHORTEST_PART}
 
 
 @dataclass(frozen=True, slots=True)

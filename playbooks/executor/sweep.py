@@ -5,7 +5,9 @@ Any number of sweeps may run at once: each repair locks its run and looks again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -25,23 +27,38 @@ from playbooks.operations.progress import advance
 UNHEARD = timedelta(seconds=1)
 AGAIN_READY = (WaitReason.RETRY, WaitReason.RECEIPT)
 AT_ONCE = 500  # rows a sweep looks at; the next one goes on
+Repair = Callable[[], None]
 DEAD = "The worker did not answer within its lease."
 
 
 def sweep(*, now: datetime | None = None) -> int:
-    """One round. Returns how many rows it found; 0 means that nothing was left behind."""
+    """One round. Returns how many rows it found; 0 means that nothing was left behind.
+
+    Raises ExceptionGroup, at the end, with what kept single runs from being repaired; the others are.
+    """
     now = now or timezone.now()
-    found = _recover_leases(now) + _fire_timers(now) + _expire_requests(now) + _ring_for_ready(now)
+    repairs = [*_expired_leases(now), *_due_timers(now), *_late_requests(now)]
+    broken = [error for repair in repairs if (error := _try(repair))]
+    found = len(repairs) + _ring_for_ready(now)
     Heartbeat.objects.update_or_create(part="sweep", defaults={"beat_at": now})
+    if broken:
+        raise ExceptionGroup("The sweep could not repair every run", broken)
     return found
 
 
-def _recover_leases(now: datetime) -> int:
+def _try(repair: Repair) -> Exception | None:
+    """A run that cannot be repaired must not keep the others waiting: its error is kept for the end."""
+    try:
+        repair()
+    except Exception as error:  # noqa: BLE001 - raised with the others by `sweep`
+        return error
+    return None
+
+
+def _expired_leases(now: datetime) -> list[Repair]:
     expired = Attempt.objects.filter(status=AttemptStatus.RUNNING, lease_until__lte=now)
-    rows = list(expired.order_by("lease_until").values_list("pk", "step__run")[:AT_ONCE])
-    for attempt, run in rows:
-        _recover(attempt, run, now)
-    return len(rows)
+    rows = expired.order_by("lease_until").values_list("pk", "step__run")[:AT_ONCE]
+    return [partial(_recover, attempt, run, now) for attempt, run in rows]
 
 
 def _recover(attempt: UUID, run: UUID, now: datetime) -> None:
@@ -55,11 +72,9 @@ def _recover(attempt: UUID, run: UUID, now: datetime) -> None:
         change.finish()
 
 
-def _fire_timers(now: datetime) -> int:
-    rows = list(_timers(now).order_by("due_at").values_list("pk", "run")[:AT_ONCE])
-    for step, run in rows:
-        _fire(step, run, now)
-    return len(rows)
+def _due_timers(now: datetime) -> list[Repair]:
+    rows = _timers(now).order_by("due_at").values_list("pk", "run")[:AT_ONCE]
+    return [partial(_fire, step, run, now) for step, run in rows]
 
 
 def _timers(now: datetime) -> QuerySet[Step]:
@@ -86,12 +101,10 @@ def _fire(step: UUID, run: UUID, now: datetime) -> None:
         change.finish()
 
 
-def _expire_requests(now: datetime) -> int:
+def _late_requests(now: datetime) -> list[Repair]:
     due = ApprovalRequest.objects.filter(status=RequestStatus.OPEN, due_at__lte=now)
-    rows = list(due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE])
-    for request in rows:
-        approvals.expire(request, now=now)
-    return len(rows)
+    rows = due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    return [partial(approvals.expire, request, now=now) for request in rows]
 
 
 def _ring_for_ready(now: datetime) -> int:

@@ -9,7 +9,7 @@ import pytest
 from playbooks.connectors import contract
 from playbooks.connectors.declaration import HIDDEN, Context
 from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
-from tests.connectors.conftest import FarSide, make_context
+from tests.connectors.conftest import KEY, FarSide, make_context
 
 pytestmark = pytest.mark.enable_socket
 
@@ -129,7 +129,7 @@ def test_the_preview_shows_the_request_without_the_token(far_side: FarSide) -> N
     assert shown == {
         "method": "POST",
         "url": f"{far_side.url}/api/rules",
-        "headers": {"Authorization": f"Bearer {HIDDEN}"},
+        "headers": {"Idempotency-Key": KEY, "Authorization": f"Bearer {HIDDEN}"},
         "query": {},
         "json": {"a": 1},
     }

@@ -27,7 +27,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 @pytest.fixture
 def fake(world: World, cast: Cast) -> Connection:
-    return connections.configure("fake", caller=cast.caller("admin"), connector="fake", settings={}, secrets={})
+    return connections.configure(
+        "fake", caller=cast.caller("admin"), connector="fake", settings={}, secrets={}
+    )
 
 
 @pytest.fixture

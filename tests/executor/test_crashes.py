@@ -111,7 +111,11 @@ def test_a_person_resolves_the_unknown(
     drive_until_killed(run)
     recover(run)
     runs.resolve(
-        run.pk, "first", caller=cast.caller("analyst"), resolution=resolution, comment="Seen in the target's log."
+        run.pk,
+        "first",
+        caller=cast.caller("analyst"),
+        resolution=resolution,
+        comment="Seen in the target's log.",
     )
     executor.drive(run.pk, worker="heir")
     assert run.steps.get(key="first").status == first

@@ -38,7 +38,11 @@ def test_a_destroying_action_waits_for_its_receipt(
     )
     executor.drive(run.pk, worker="test")
     wipe = run.steps.get(key="wipe")
-    assert (wipe.status, wipe.wait_reason, dict(world.effects)) == (StepStatus.WAITING, WaitReason.RECEIPT, {})
+    assert (wipe.status, wipe.wait_reason, dict(world.effects)) == (
+        StepStatus.WAITING,
+        WaitReason.RECEIPT,
+        {},
+    )
     executor.sweep(now=timezone.now() + timedelta(seconds=2))
     executor.drive(run.pk, worker="test")
     assert not world.effects

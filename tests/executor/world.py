@@ -17,7 +17,11 @@ from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
 TARGET = {"type": "object", "properties": {"target": {"type": "string"}}, "additionalProperties": False}
 OUTPUTS = {
     "type": "object",
-    "properties": {"target": {"type": "string"}, "changed": {"type": "boolean"}, "count": {"type": "integer"}},
+    "properties": {
+        "target": {"type": "string"},
+        "changed": {"type": "boolean"},
+        "count": {"type": "integer"},
+    },
 }
 
 

@@ -12,14 +12,14 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import OperationalError, connection
+from django.db import connection
 
 from playbooks.operations import bell
 
@@ -41,10 +41,8 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         with ThreadPoolExecutor(options["threads"] + 1) as pool, _doorbell() as door:
-            sweeping = pool.submit(_sweep, stop, options["sweep_every"])
-            sweeping.add_done_callback(lambda _: stop.set())  # a worker that cannot sweep must not linger
+            threading.Thread(target=_sweep, args=(pool, stop, options["sweep_every"]), name="sweep").start()
             _listen(door, pool, stop)
-        sweeping.result()
 
 
 @contextmanager
@@ -83,9 +81,9 @@ def _report(done: Future[None]) -> None:
         logger.error("A task failed and will be tried again: %s: %s", type(error).__name__, error)
 
 
-def _sweep(stop: threading.Event, every: float) -> None:
+def _sweep(pool: ThreadPoolExecutor, stop: threading.Event, every: float) -> None:
+    """One sweep at a time, each in the pool, so that what breaks one is logged and the next one looks again."""
     while not stop.wait(every):
-        try:
-            _run(SWEEP, [])
-        except OperationalError as error:
-            logger.warning("The sweep could not reach the database and tries again: %s", error)
+        sweep = pool.submit(_run, SWEEP, [])
+        sweep.add_done_callback(_report)
+        wait([sweep])
