@@ -6,13 +6,17 @@ and the run ended; and the log is whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from playbooks import executor
+from playbooks.audit import verification
+from playbooks.audit.sequencer import sequence_once
+from playbooks.audit.signing import load_signer
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.executor import seams
 from playbooks.executor.seams import Seam
@@ -34,6 +38,15 @@ STEPS = """\
     using: fake
     with: {{target: two}}
 """
+
+
+@pytest.fixture(autouse=True)
+def _the_log_is_whole(db: None, tmp_path: Path) -> Iterator[None]:
+    """Whatever happened in a test, the log verifies after it."""
+    yield
+    signer = load_signer(tmp_path)
+    sequence_once(signer)
+    assert list(verification.problems(signer.key)) == []
 
 
 class Killed(BaseException):
