@@ -117,7 +117,7 @@ def _undo_call(run: Run, original: Step) -> Call:
 
 
 def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
-    previous = step.attempts.order_by("-number").first()
+    previous = step.attempts.order_by("-number").first() if step.attempt_count else None
     lost = previous if previous and previous.status == AttemptStatus.LOST else None
     number = step.attempt_count + 1
     attempt = Attempt(

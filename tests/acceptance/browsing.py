@@ -39,8 +39,8 @@ class Visitor:
     def forge(self, path: str, **form: str) -> APIResponse:
         """Posts a form that no page offers to this person, with their session and a valid CSRF token."""
         cookies = {each["name"]: each["value"] for each in self.page.context.cookies()}
-        form["csrfmiddlewaretoken"] = cookies["csrftoken"]
-        return self.page.request.post(self.url + path, form=form, headers={"Referer": self.url + path})
+        fields: dict[str, str | float | bool] = {**form, "csrfmiddlewaretoken": cookies["csrftoken"]}
+        return self.page.request.post(self.url + path, form=fields, headers={"Referer": self.url + path})
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One Chromium, and the installations that several tests share. Each is a group of its own for xdist.
+"""One Chromium, and the installations that several tests share: their names in brackets say which.
 
 Their scope is the package and not the session: while Chromium is open, its event loop keeps Django's ORM away from
 the thread, which tests elsewhere need.
@@ -32,7 +32,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield found
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="package", params=["demo"])
 def demo() -> Iterator[Installation]:
     """`manage.py up --demo`, as `make run` starts it."""
     with places.embedded() as environment:

@@ -19,18 +19,10 @@ Place = Callable[[], AbstractContextManager[Environment]]
 
 BASE = (pytest.mark.needs_chromium, pytest.mark.needs_netns)
 SERVERS = (*BASE, pytest.mark.needs_postgresql)
-EMBEDDED = pytest.param(
-    places.embedded, marks=[*BASE, pytest.mark.xdist_group("acceptance-embedded")], id="embedded"
-)
-OVER_REDIS = pytest.param(
-    places.over_redis,
-    marks=[*SERVERS, pytest.mark.needs_redis, pytest.mark.xdist_group("acceptance-redis")],
-    id="redis",
-)
+EMBEDDED = pytest.param(places.embedded, marks=BASE, id="embedded")
+OVER_REDIS = pytest.param(places.over_redis, marks=[*SERVERS, pytest.mark.needs_redis], id="redis")
 OVER_RABBITMQ = pytest.param(
-    places.over_rabbitmq,
-    marks=[*SERVERS, pytest.mark.needs_rabbitmq, pytest.mark.xdist_group("acceptance-rabbitmq")],
-    id="rabbitmq",
+    places.over_rabbitmq, marks=[*SERVERS, pytest.mark.needs_rabbitmq], id="rabbitmq"
 )
 
 

@@ -30,7 +30,7 @@ PLAYBOOK = """\
 playbook: canary
 title: Use the secret
 inputs:
-  path: {type: text}
+  path: {type: string}
 steps:
   - id: act
     do: http.put

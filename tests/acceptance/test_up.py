@@ -16,7 +16,7 @@ from tests.acceptance.installation import Installation, members, running
 from tests.acceptance.waiting import until
 from tests.cast import ROLES
 
-pytestmark = [pytest.mark.needs_chromium, pytest.mark.xdist_group("acceptance-demo")]
+pytestmark = pytest.mark.needs_chromium
 
 AT_THE_GATEWAY = "203.0.113.50"  # the address that the demo's real target waits to block
 

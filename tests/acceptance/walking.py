@@ -19,9 +19,9 @@ EACH = Counter({"approval": 2, "run": 2})
 LINKS = "links => links.map(link => new URL(link.getAttribute('href'), document.baseURI)).map(url => url.pathname + url.search)"
 
 
-def walk(visitor: Visitor) -> Iterator[tuple[str, Page]]:
-    """Each page with its URL's name, from the inbox on."""
-    waiting, visits = ["/"], Counter[str]()
+def walk(visitor: Visitor, *also: str) -> Iterator[tuple[str, Page]]:
+    """Each page with its URL's name, from the inbox on and from wherever the caller says."""
+    waiting, visits = ["/", *also], Counter[str]()
     while waiting:
         path = waiting.pop(0)
         kind = _kind(path)
