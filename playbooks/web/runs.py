@@ -174,12 +174,13 @@ def _shown(run: RunView, steps: tuple[StepView, ...], *, lap: int) -> tuple[Show
 def _events(run: RunView) -> list[Event]:
     who = run.requested_by.name if run.requested_by else "an alert"
     events = [Event(run.created_at, f"Started by {who}", RunStatus.RUNNING)]
+    for lap in ((0, run.steps), *((each.number, each.steps) for each in run.rollbacks)):
+        events += [_ended(each, anchor(each.step, lap=lap[0])) for each in lap[1] if _has_moved(each)]
+    # A request is opened at the moment of the outcome that led to it, so it comes after it.
     events += [
         Event(each.opened_at, f"Asked: {each.question}", each.status, reverse("approval", args=[each.id]))
         for each in run.requests
     ]
-    for lap in ((0, run.steps), *((each.number, each.steps) for each in run.rollbacks)):
-        events += [_ended(each, anchor(each.step, lap=lap[0])) for each in lap[1] if _has_moved(each)]
     return events
 
 
