@@ -54,7 +54,9 @@ def at_the_gate(cast: Cast) -> tuple[Run, ApprovalRequest]:
     return run, run.requests.get()
 
 
-def decide(cast: Cast, name: str, request: ApprovalRequest, verdict: Verdict = Verdict.APPROVE) -> ApprovalRequest:
+def decide(
+    cast: Cast, name: str, request: ApprovalRequest, verdict: Verdict = Verdict.APPROVE
+) -> ApprovalRequest:
     comment = "" if verdict is Verdict.APPROVE else "It is our own scanner."
     return approvals.decide(
         request.pk, caller=cast.caller(name), verdict=verdict, shown_digest=request.digest, comment=comment
