@@ -47,7 +47,9 @@ class Installation:
     def manage(self, *words: str) -> str:
         """What `manage.py` prints, which has to succeed."""
         done = self._run(*MANAGE, *words)
-        assert done.returncode == 0, f"manage.py {' '.join(words)}: {done.stdout}{done.stderr}"
+        assert done.returncode == 0, (
+            f"manage.py {' '.join(words)}: {done.stdout}{done.stderr}\n{self.logs()[-2000:]}"
+        )
         return done.stdout
 
     def token(self, *words: str) -> str:

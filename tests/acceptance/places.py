@@ -51,7 +51,8 @@ def over_rabbitmq() -> Iterator[Environment]:
 def free_port() -> int:
     """One that nobody listens on, and neither on the next."""
     start = os.getpid() % len(PORTS)
-    for port in (*PORTS[start:], *PORTS[:start]):
+    candidates: list[int] = [*PORTS[start:], *PORTS[:start]]
+    for port in candidates:
         if _is_free(port) and _is_free(port + 1):
             return port
     raise RuntimeError("Every port is in use.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tests.acceptance.installation import ROOT, Installation
@@ -35,8 +34,7 @@ OWN_EVENT: Mapping[str, Any] = {
 
 def event(*, attacker: str, victim: str) -> dict[str, Any]:
     """An event as Suricata wrote it, moved into the network of the test: its addresses are those of no machine."""
-    path = Path(REAL_EVENT)
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else dict(OWN_EVENT)
+    found = json.loads(REAL_EVENT.read_text(encoding="utf-8")) if REAL_EVENT.exists() else OWN_EVENT
     return {**found, "src_ip": attacker, "dest_ip": victim}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -18,18 +17,13 @@ from tests.cast import ROLES
 
 pytestmark = pytest.mark.needs_chromium
 
-AT_THE_GATEWAY = "203.0.113.50"  # the address that the demo's real target waits to block
+AT_THE_GATEWAY = "203.0.113.51"  # an address that no run of the demo is about
 
 
 def gateway(demo: Installation, address: str) -> int:
     """How the gateway answers this address."""
     url = f"http://127.0.0.1:{demo.port + 1}/"
     return httpx.get(url, params={"from": address}, trust_env=False).status_code
-
-
-def run_of(demo: Installation, playbook: str) -> Any:
-    runs = demo.session("analyst").get("runs/", playbook=playbook)["results"]
-    return demo.session("analyst").get(f"runs/{runs[0]['id']}/")
 
 
 def test_every_person_of_the_demo_can_sign_in(demo: Installation) -> None:
@@ -68,16 +62,18 @@ def test_each_way_to_cheat_is_refused_and_leads_to_its_entry(demo: Installation,
 
 
 def test_the_gateway_refuses_after_two_approvals_and_answers_after_the_rollback(demo: Installation) -> None:
+    analyst = demo.session("analyst")
+    body = {"playbook": "block-at-gateway", "inputs": {"address": AT_THE_GATEWAY}}
+    run = f"runs/{analyst.post('runs/', body)['id']}/"
+    request = until(lambda: analyst.get(run)["requests"], "the run asks for approval")[0]["id"]
     assert gateway(demo, AT_THE_GATEWAY) == HTTPStatus.OK
-    run = run_of(demo, "block-at-gateway")
     for username in ("tier2", "netowner"):
-        person, request = demo.session(username), run["requests"][0]["id"]
+        person = demo.session(username)
         digest = person.get(f"approvals/{request}/")["digest"]
         person.post(f"approvals/{request}/decide/", {"verdict": "approve", "digest": digest})
     until(lambda: gateway(demo, AT_THE_GATEWAY) == HTTPStatus.FORBIDDEN, "the gateway refuses", within=5)
-    until(lambda: run_of(demo, "block-at-gateway")["status"] == "succeeded", "the run succeeded")
-    analyst, path = demo.session("analyst"), f"runs/{run['id']}/rollback/"
-    analyst.post(path, {"digest": analyst.get(path)["digest"]})
+    until(lambda: analyst.get(run)["status"] == "succeeded", "the run succeeded")
+    analyst.post(f"{run}rollback/", {"digest": analyst.get(f"{run}rollback/")["digest"]})
     until(lambda: gateway(demo, AT_THE_GATEWAY) == HTTPStatus.OK, "the gateway answers again", within=5)
 
 

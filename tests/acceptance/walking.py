@@ -16,7 +16,9 @@ from tests.acceptance.browsing import Visitor
 NO_PAGES = frozenset({"decide", "run-cancel", "resolve-step", "become", "check-playbook", "run-live"})
 PAGES = frozenset(str(pattern.name) for pattern in urlpatterns) - NO_PAGES
 EACH = Counter({"approval": 2, "run": 2})
-LINKS = "links => links.map(link => new URL(link.getAttribute('href'), document.baseURI)).map(url => url.pathname + url.search)"
+LINKS = """links => links
+    .map(link => new URL(link.getAttribute("href"), document.baseURI))
+    .map(url => url.pathname + url.search)"""
 
 
 def walk(visitor: Visitor, *also: str) -> Iterator[tuple[str, Page]]:
