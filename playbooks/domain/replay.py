@@ -26,7 +26,7 @@ class ContradictionError(ValueError):
 
 @dataclass(slots=True)
 class Request:
-    """An approval request as its entries tell it. `approvers` are in the order of their decisions."""
+    """An approval request as its entries tell it."""
 
     gate: str
     digest: str
@@ -35,7 +35,7 @@ class Request:
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
     status: str = "open"
-    approvers: list[str] = field(default_factory=list)
+    approvers: set[str] = field(default_factory=set)
     deciders: set[str] = field(default_factory=set)
     has_quorum: bool = False
 
@@ -133,14 +133,15 @@ class Replay:
         _require(
             facts.current_digest == request.digest, "It was decided on another subject than the request's."
         )
+        # As sets: the facts are in the order of clocks, which differ between machines, the entries in their own.
         _require(
-            list(facts.approvals) == request.approvers, "The approvals so far are not those that were made."
+            set(facts.approvals) == request.approvers, "The approvals so far are not those that were made."
         )
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
         if facts.verdict == "approve":
-            request.approvers.append(facts.decider.id)
+            request.approvers.add(facts.decider.id)
             request.has_quorum = is_quorum(facts)
 
     def _refuse(self, entry: Body) -> None:
@@ -172,10 +173,11 @@ class Replay:
         request = self._request(facts)
         _require(request.status == "open", f"A request that is {request.status} is granted.")
         _require(request.has_quorum, "The request is granted without its quorum.")
+        _require(request.deciders == request.approvers, "The request is granted although somebody denied it.")
         _require(
-            request.deciders == set(request.approvers), "The request is granted although somebody denied it."
+            sorted(facts["approvers"]) == sorted(request.approvers),
+            "The approvers are not those who approved.",
         )
-        _require(facts["approvers"] == request.approvers, "The approvers are not those who approved.")
         _require(facts["digest"] == request.digest, "Another digest is granted than was decided on.")
         request.status = "granted"
 

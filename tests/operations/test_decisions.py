@@ -7,11 +7,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 from django.utils import timezone
 
 from playbooks import executor
+from playbooks.domain.entries import parse_body
+from playbooks.domain.replay import Replay
 from playbooks.domain.statuses import RequestStatus, RunStatus, Verdict
 from playbooks.models import ApprovalRequest, Run
 from playbooks.models.audit import AuditBody, AuditEntry
@@ -101,6 +104,20 @@ def test_nobody_decides_twice(cast: Cast) -> None:
         with pytest.raises(Refused) as refusal:
             decide(cast, "tier2", request, verdict)
         assert refusal.value.rule == "already_decided"
+
+
+def test_decisions_taken_under_clocks_that_differ_still_replay(cast: Cast) -> None:
+    run, request = at_the_gate(cast)
+    with time_machine.travel(timezone.now() + timedelta(seconds=5)):
+        decide(cast, "tier2", request)
+    decide(cast, "netowner", request)
+    executor.drive(run.pk, worker="test")
+    replay = Replay()
+    rows = AuditBody.objects.filter(entry__stream__kind="run", entry__stream__key=str(run.pk))
+    for row in rows.order_by("entry__stream_seq"):
+        replay.feed(parse_body(bytes(row.body)))
+    replay.finish()
+    assert (replay.decisions, replay.approved_actions) == (2, 1)
 
 
 def test_a_denial_ends_it_whoever_approved_before(cast: Cast) -> None:
