@@ -10,6 +10,9 @@ TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 ADDRESS: Schema = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 
+# Ends a pattern: Python's `$` alone would let a last newline pass.
+END = r"$(?!\n)"
+
 
 def record(properties: Mapping[str, Schema], optional: Sequence[str] = ()) -> Schema:
     """An object with exactly these properties, all required but the `optional` ones."""

@@ -124,6 +124,8 @@ def test_a_password_is_never_sent_in_clear(postbox: Postbox) -> None:
     "inputs",
     [
         {**INPUTS, "subject": "a\r\nBcc: all@example.org"},
+        {**INPUTS, "subject": "a\n"},
+        {**INPUTS, "to": ["soc@example.org\n"]},
         {**INPUTS, "to": ["a@example.org\nBcc: all@example.org"]},
         {**INPUTS, "to": ["a@example.org, b@example.org"]},
         {**INPUTS, "to": []},

@@ -41,7 +41,11 @@ def test_a_request_goes_beneath_the_base_address_with_headers_token_and_body(far
 
 
 @pytest.mark.parametrize(
-    "path", ["//evil.example/", "/../admin", "/a/%2e%2e/b", "/a?b", "/a#b", "/\\evil", "rules", "/a\nb"]
+    "path",
+    [
+        *("//evil.example/", "/../admin", "/a/%2e%2e/b", "/a?b", "/a#b", "/\\evil", "rules", "/a\nb", "/a\n"),
+        *("/a/..%2fadmin", "/a/%2E%2E%2Fadmin", "/a/..%5cadmin", "/a/..;/admin", "/a/..;x=1%2fadmin"),
+    ],
 )
 def test_a_path_cannot_leave_the_base_address(far_side: FarSide, path: str) -> None:
     outcome = contract.perform("http.get", context_for(far_side), {"path": path})

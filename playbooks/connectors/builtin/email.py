@@ -13,7 +13,7 @@ from email.utils import format_datetime, parseaddr
 from playbooks.connectors.declaration import EGRESS, Binding, Connector, Context, Field
 from playbooks.connectors.egress import tls
 from playbooks.connectors.errors import AnswerLostError, RefusedError, UnreachableError
-from playbooks.connectors.schemas import TEXT, record
+from playbooks.connectors.schemas import END, TEXT, record
 from playbooks.domain.actions import Action, Effect, Irreversible, Repeat, Timeout
 from playbooks.domain.outcomes import Failed, Outcome, Succeeded
 
@@ -133,7 +133,7 @@ class _Client(smtplib.SMTP):
         self.close()
 
 
-MAILBOX = {"type": "string", "pattern": r'^[^\s@<>,;:"]+@[^\s@<>,;:"]+$', "maxLength": 254}
+MAILBOX = {"type": "string", "pattern": rf'^[^\s@<>,;:"]+@[^\s@<>,;:"]+{END}', "maxLength": 254}
 
 SEND = Action(
     key="email.send",
@@ -141,7 +141,7 @@ SEND = Action(
     inputs=record(
         {
             "to": {"type": "array", "items": MAILBOX, "minItems": 1, "maxItems": 50, "uniqueItems": True},
-            "subject": {"type": "string", "pattern": r"^[^\r\n]+$", "maxLength": 500},
+            "subject": {"type": "string", "pattern": rf"^[^\r\n]+{END}", "maxLength": 500},
             "text": {"type": "string", "maxLength": 100_000},
         }
     ),

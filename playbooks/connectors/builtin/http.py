@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from playbooks.connectors.declaration import EGRESS, HIDDEN, Binding, Connector, Context, Field
 from playbooks.connectors.egress import Answer
 from playbooks.connectors.errors import AnswerLostError, RefusedError
-from playbooks.connectors.schemas import FLAG, TEXT, Schema, record
+from playbooks.connectors.schemas import END, FLAG, TEXT, Schema, record
 from playbooks.domain.actions import Action, Effect, Irreversible, NothingToUndo, Repeat, Timeout
 from playbooks.domain.outcomes import Failed, Outcome, Succeeded
 
@@ -30,7 +30,7 @@ FIELDS = (
 
 PATH = {
     "type": "string",
-    "pattern": r"^/[^?#\\\s]*$",
+    "pattern": rf"^/[^?#\\\s]*{END}",
     "maxLength": 2000,
     "description": "Beneath the base address",
 }
@@ -108,8 +108,11 @@ def _beginning(answer: Answer) -> str:
 
 
 def _url(context: Context, path: str) -> str:
-    """Raises RefusedError for a path that climbs out of the base address."""
-    if any(unquote(segment) in {".", ".."} for segment in path.split("/")):
+    """Raises RefusedError for a path that climbs out of the base address: also for far sides that decode %2f, take a
+    backslash for it, or cut a segment at its semicolon.
+    """
+    segments = re.split(r"[/\\]", unquote(path))
+    if any(segment.partition(";")[0] in {".", ".."} for segment in segments):
         raise RefusedError(f"The path {path} leaves the connection's base address. Correct the step's with:.")
     return context.text("base_url").rstrip("/") + path
 
