@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,16 +16,22 @@ FALSE = {"false", "0", "no", "off", ""}
 
 
 def text(name: str, default: str = "") -> str:
-    """The value of `name`, or of the file that `name`_FILE points to (for secrets)."""
+    """The value of `name`, or of the file that `name`_FILE points to (for secrets), which may not be empty."""
     path = os.environ.get(f"{name}_FILE")
     if path is None:
         return os.environ.get(name, default)
     if name in os.environ:
         raise ImproperlyConfigured(f"Set {name} or {name}_FILE, not both.")
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        value = Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}: {path}") from error
+    except UnicodeDecodeError:
+        # The error holds the bytes of the file, which may be a secret.
+        raise ImproperlyConfigured(f"{name}_FILE is not text in UTF-8: {path}") from None
+    if not value:
+        raise ImproperlyConfigured(f"{name}_FILE is empty: {path}")
+    return value
 
 
 def boolean(name: str, *, default: bool = False) -> bool:
@@ -42,6 +49,15 @@ def integer(name: str, default: int) -> int:
         return int(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from error
+
+
+def log_level(name: str, default: str) -> str:
+    """The name of a level of the standard library's logging."""
+    level = text(name, default).strip().upper()
+    known = logging.getLevelNamesMapping()
+    if level not in known:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(known)}, not {level!r}.")
+    return level
 
 
 def words(name: str, default: str = "") -> list[str]:
@@ -75,20 +91,39 @@ def database(name: str, *, home: Path) -> dict[str, Any]:
     url = text(name)
     if not url:
         return sqlite(home / "countersign.sqlite3")
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return sqlite(Path(unquote(parts.path)))
-    if parts.scheme not in {"postgres", "postgresql"}:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # The error may quote a password with a character that has to be escaped.
         raise ImproperlyConfigured(
-            f"{name} must start with postgresql:// or sqlite://, not {parts.scheme!r}."
-        )
+            f"{name} is no address: escape /, ?, # and @ in the password, and give the port as a number."
+        ) from None
+    match parts.scheme:
+        case "sqlite":
+            return sqlite(_sqlite_path(name, parts))
+        case "postgres" | "postgresql":
+            return _postgresql(name, parts, port)
+    raise ImproperlyConfigured(f"{name} must start with postgresql:// or sqlite://, not {parts.scheme!r}.")
+
+
+def _sqlite_path(name: str, parts: SplitResult) -> Path:
+    if parts.netloc or not parts.path:
+        raise ImproperlyConfigured(f"{name} needs three slashes and a whole path: sqlite:///path/to/file.")
+    return Path(unquote(parts.path))
+
+
+def _postgresql(name: str, parts: SplitResult, port: int | None) -> dict[str, Any]:
+    database = unquote(parts.path.lstrip("/"))
+    if not database:
+        raise ImproperlyConfigured(f"{name} must end with the name of the database: postgresql://host/name.")
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
+        "NAME": database,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "PORT": str(port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": dict(parse_qsl(parts.query)),

@@ -191,6 +191,6 @@ LOGGING = {
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["defects"]},
     },
-    "root": {"handlers": ["console"], "level": env.text("SOAR_LOG_LEVEL", "WARNING")},
-    "loggers": {"playbooks": {"level": env.text("SOAR_LOG_LEVEL", "INFO")}},
+    "root": {"handlers": ["console"], "level": env.log_level("SOAR_LOG_LEVEL", "WARNING")},
+    "loggers": {"playbooks": {"level": env.log_level("SOAR_LOG_LEVEL", "INFO")}},
 }

@@ -8,13 +8,15 @@ import sys
 
 from tests.servers import POSTGRESQL, answers
 
-ON_POSTGRESQL = ["tests/operations", "tests/executor", "tests/audit", "tests/api"]
+ON_POSTGRESQL = ["tests/models", "tests/operations", "tests/executor", "tests/audit", "tests/api"]
 
 
 def main() -> int:
-    failed = _pytest("SQLite", ["tests", "-n", "2", "--dist", "loadgroup"], {})
+    failed = _pytest("SQLite", ["tests", "-n", "2"], {})
     if not answers("postgresql"):
-        print("skipped: tests/operations, executor, audit and api on PostgreSQL, since no server answers")
+        print(
+            "skipped: tests/models, operations, executor, audit and api on PostgreSQL, since no server answers"
+        )
         return failed or bool(os.environ.get("CI"))
     return _pytest("PostgreSQL", [*ON_POSTGRESQL, "-n", "2"], {"SOAR_DATABASE_URL": POSTGRESQL}) or failed
 

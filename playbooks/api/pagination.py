@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.db.models import Model, QuerySet
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -50,12 +51,16 @@ def page(
 ) -> Response:
     """One page of `rows`, filtered and sorted as the query says.
 
-    `also` are parameters that the view reads itself. Raises Invalid for one that the list does not have.
+    `also` are parameters that the view reads itself. Raises Invalid for one that the list does not have, and for a
+    cursor that is of another list.
     """
     pages = Pages()
     pages.ordering = _ordering(request, listing)
     filtered = _filtered(rows, request, listing, also)
-    found = pages.paginate_queryset(filtered, request, view=view)
+    try:
+        found = pages.paginate_queryset(filtered, request, view=view)
+    except (ValidationError, ValueError, DataError):
+        raise Invalid([("", "The cursor is of another list. Begin again without it.")]) from None
     return pages.get_paginated_response(list(show(found or [])))
 
 
@@ -79,9 +84,9 @@ def instant(text: str) -> datetime:
     """A point in time (RFC 3339; a date alone is its midnight in UTC). Raises Invalid."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Invalid([("", f"{text[:100]!r} is no time such as 2026-01-31T09:30:00Z.")]) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _ordering(request: Request, listing: Listing) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def strict_json(raw: bytes) -> Any:
 
 def moment(at: datetime) -> str:
     """An aware datetime as RFC 3339 in UTC with microseconds; such texts sort in order of time."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -98,6 +99,27 @@ def test_a_body_of_another_type_is_refused(cast: Cast) -> None:
 def test_a_query_that_means_nothing_is_an_error(cast: Cast, query: dict[str, str]) -> None:
     answer = session(cast.analyst).get("runs/", **query)
     assert answer.status_code == 200 if query.keys() == {"status"} else answer.status_code in {400, 404}
+
+
+def cursor(position: bytes) -> str:
+    return base64.b64encode(b"p=" + position).decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("alerts/", {"cursor": cursor(b"garbage")}),
+        ("alerts/", {"cursor": cursor(b"a%00b")}),
+        ("alerts/", {"cursor": cursor(b"garbage"), "ordering": "severity"}),
+        ("approvals/", {"cursor": cursor(b"garbage"), "for": "me"}),
+        ("alerts/", {"received_from": "0001-01-01T00:00:00+14:00"}),
+        ("alerts/", {"received_to": "9999-12-31T23:59:59-14:00"}),
+    ],
+)
+def test_a_forged_cursor_and_a_time_beyond_the_calendar_are_errors_of_the_caller(
+    cast: Cast, path: str, query: dict[str, str]
+) -> None:
+    assert session(cast.tier2).get(path, **query).status_code == 400
 
 
 def test_a_body_in_chunks_is_refused_and_not_taken_for_an_empty_one(cast: Cast) -> None:
