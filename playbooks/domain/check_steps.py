@@ -19,6 +19,7 @@ from playbooks.domain.reader import Path
 
 MAX_CYCLES = 10  # reported in one round
 LONGEST_WAIT_BETWEEN_TRIES = timedelta(hours=1)
+LONGEST_GATE = timedelta(days=365)
 
 
 def step_findings(playbook: Playbook, catalogue: Catalogue, opaque: frozenset[str]) -> Iterator[Finding]:
@@ -28,6 +29,10 @@ def step_findings(playbook: Playbook, catalogue: Catalogue, opaque: frozenset[st
     for index, step in enumerate(playbook.steps):
         if step.kind == "do":
             yield from _do(step, ("steps", index), catalogue)
+        elif step.kind == "approve" and parse_duration(step.within) > LONGEST_GATE:
+            yield Finding(
+                ("steps", index, "within"), f"a gate is open for {duration_text(LONGEST_GATE)} at most"
+            )
     cycles = list(_cycles(playbook)) if _has_unique_ids(playbook) else []
     yield from cycles
     if not cycles and not opaque and _is_ordered(playbook):

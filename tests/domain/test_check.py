@@ -90,6 +90,7 @@ def test_all_problems_come_at_once_each_at_its_place() -> None:
         ([f"{OWNER}, timeout: 2h"], "assets.find_owner may take 1m at most, not 2h"),
         ([f"{OWNER}, retry: {{times: 11}}"], "'times' has to be at most 10"),
         ([f"{OWNER}, retry: {{times: 1, every: 2h}}"], "the wait before a retry is 1h at most"),
+        ([f"id: a, approve: Go?, {SEATS}, within: 366d"], "a gate is open for 365d at most"),
         ([f"{OWNER}, undo: none"], "no way back needs its reason"),
         ([f"{OWNER}, undo: {{do: x.y}}"], "unknown action 'x.y'"),
         (
