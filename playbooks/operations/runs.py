@@ -178,7 +178,13 @@ def resolve(
         if unknown is None:
             raise Refused(Denial("not_unknown", f"The outcome of step {step} is not unknown (any more)."))
         change = Change(row, timezone.now(), caller.actor)
-        change.note_step(Verb.STEP_RESOLVED, unknown, resolution=resolution.value, comment=comment)
+        change.note_step(
+            Verb.STEP_RESOLVED,
+            unknown,
+            resolution=resolution.value,
+            outputs=dict(outputs or {}),  # later steps may send what this person says
+            comment=comment,
+        )
         _resolve(change, unknown, resolution, outputs or {}, comment)
         advance(change)
         change.finish()
@@ -208,9 +214,10 @@ def _published(slug: str, number: int | None) -> PlaybookVersion:
     versions = PlaybookVersion.objects.select_related("playbook").filter(
         playbook__slug=slug, status=VersionStatus.PUBLISHED
     )
-    found = versions.filter(number=number).first() if number else versions.first()
+    found = (versions if number is None else versions.filter(number=number)).first()
     if found is None:
-        raise Missing(f"There is no published version{f' {number}' if number else ''} of a playbook {slug}.")
+        which = "" if number is None else f" {number}"
+        raise Missing(f"There is no published version{which} of a playbook {slug}.")
     return found
 
 

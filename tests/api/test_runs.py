@@ -34,6 +34,7 @@ def test_a_run_is_started_once_a_key(cast: Cast) -> None:
     [
         ({"playbook": "nowhere"}, 404),
         ({**BODY, "version": 9}, 404),
+        ({**BODY, "version": 0}, 404),
         ({**BODY, "inputs": {"address": "x"}}, 400),
         ({**BODY, "inputs": {"wat": 1}}, 400),
         ({**BODY, "alert": "0190a0a0-0000-7000-8000-000000000000"}, 404),
@@ -107,8 +108,11 @@ def test_a_person_says_what_became_of_an_unknown_step(cast: Cast, fake: Connecti
     path = f"runs/{run.pk}/steps/act/resolve/"
     assert api.post(path, {"outcome": "happened", "comment": " "}).status_code == 400
     assert api.post(path, {"outcome": "wat", "comment": "x"}).status_code == 400
-    said = api.post(path, {"outcome": "happened", "comment": "The log of the far side says so."})
+    word = {"outputs": {"count": 1}, "comment": "The log of the far side says so."}
+    said = api.post(path, {"outcome": "happened", **word})
     assert (said.status_code, said.json()["status"]) == (200, "succeeded")
+    (entry,) = session(cast.compliance).get("audit/entries/", verb="step.resolved").json()["results"]
+    assert entry["facts"] == {**entry["facts"], **word, "resolution": "happened"}
     again = api.post(path, {"outcome": "give_up", "comment": "x"})
     assert (again.status_code, again.json()["rule"]) == (409, "not_unknown")
 
