@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 
 
 @register(deploy=False)
@@ -15,6 +16,13 @@ def production(**_about: Any) -> list[CheckMessage]:
     if not settings.PRODUCTION:
         return []
     return [message for unsafe, message in _rules() if unsafe]
+
+
+def require_safe_production() -> None:
+    """Raises ImproperlyConfigured with all that is unsafe. Web servers load the application without any check."""
+    unsafe = [f"{message.msg} {message.hint}" for message in production()]
+    if unsafe:
+        raise ImproperlyConfigured(" ".join(unsafe))
 
 
 def _rules() -> list[tuple[bool, CheckMessage]]:
