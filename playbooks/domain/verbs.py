@@ -20,7 +20,6 @@ class Verb(StrEnum):
     ALERT_TRIAGED = "alert.triaged", "Somebody judged an alert."
 
     CASE_OPENED = "case.opened", "A case was opened."
-    CASE_CHANGED = "case.changed", "What a case says was changed."
     CASE_CLOSED = "case.closed", "A case was closed."
 
     RUN_ATTACHED = "run.attached", "A run became part of a case."
@@ -28,10 +27,7 @@ class Verb(StrEnum):
     RUN_ENDED = "run.ended", "A run came to its end."
     RUN_CANCEL_REQUESTED = "run.cancel_requested", "Somebody asked for a run to stop."
     RUN_CANCELLED = "run.cancelled", "A run stopped before its end."
-    RUN_PAUSED = "run.paused", "A run was held."
-    RUN_RESUMED = "run.resumed", "A held run went on."
 
-    ROLLBACK_PLANNED = "rollback.planned", "What undoing a run would do was worked out."
     ROLLBACK_STARTED = "rollback.started", "Undoing a run began."
     ROLLBACK_ENDED = "rollback.ended", "Undoing a run came to its end."
 
@@ -58,22 +54,18 @@ class Verb(StrEnum):
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 
-    PLAYBOOK_CREATED = "playbook.created", "A playbook was created."
     VERSION_DRAFTED = "version.drafted", "A version of a playbook was written."
     VERSION_SUBMITTED = "version.submitted", "A version was sent to review."
     VERSION_PUBLISHED = "version.published", "A second person put a version into force."
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
 
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
-    CONNECTION_TESTED = "connection.tested", "A connection was tried."
-    SECRET_READ = "secret.read", "The secret of a connection was read."
 
     PERSON_CREATED = "person.created", "An account was created."
     PERSON_CHANGED = "person.changed", "An account was changed, activated or deactivated."
     ROLE_GRANTED = "role.granted", "Somebody was given a role."
     ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
-    TOKEN_REVOKED = "token.revoked", "An API token was revoked."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."
     SOURCE_CREATED = "source.created", "An alert source was created."
 
@@ -82,9 +74,6 @@ class Verb(StrEnum):
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
 
     EXPORT_MADE = "export.made", "Evidence was exported."
-    EXPORT_READ = "export.read", "An export was downloaded."
-    HOLD_SET = "hold.set", "A legal hold was set."
-    HOLD_LIFTED = "hold.lifted", "A legal hold was lifted."
 
     DEMO_LOADED = "demo.loaded", "The demonstration was loaded."
     LOG_STARTED = "log.started", "This log began."

@@ -1,0 +1,159 @@
+"""One valid row of every table that has constraints, made without any operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.utils import timezone
+
+from playbooks.models import (
+    Alert,
+    ApprovalRequest,
+    Attempt,
+    Case,
+    Consumption,
+    IdempotencyKey,
+    Membership,
+    Playbook,
+    PlaybookVersion,
+    Principal,
+    Run,
+    Seat,
+    Source,
+    Step,
+    Token,
+)
+from playbooks.models.audit import AuditEntry, AuditStream
+from playbooks.models.decisions import Decision
+
+Rows = Mapping[type[Model], Model]
+
+
+def make_rows() -> Rows:
+    """A person's role and token, a run that an alert triggered, its gate with a decided request, one entry."""
+    people = _people()
+    source, case, alert = _incident()
+    version = _version(*people)
+    step, attempt = _step(version, case, alert)
+    made = [
+        *_membership_and_token(people[0]),
+        *(people[0], source, case, alert, version, step.run, step, attempt),
+        *_request(step, people[0]),
+        *_entry(),
+        IdempotencyKey.objects.create(
+            caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
+        ),
+    ]
+    return {type(row): row for row in made}
+
+
+def _people() -> tuple[Principal, Principal]:
+    return (
+        Principal.objects.create(username="ann", name="Ann"),
+        Principal.objects.create(username="ben", name="Ben"),
+    )
+
+
+def _membership_and_token(person: Principal) -> tuple[Membership, Token]:
+    now, role = timezone.now(), Group.objects.create(name="night-watch")
+    return (
+        Membership.objects.create(principal=person, group=role, granted_at=now),
+        Token.objects.create(digest="1" * 64, prefix="csn_", principal=person, created_at=now),
+    )
+
+
+def _incident() -> tuple[Source, Case, Alert]:
+    now = timezone.now()
+    source = Source.objects.create(slug="sensor", kind="normal", created_at=now)
+    case = Case.objects.create(title="An incident", severity=80, opened_at=now)
+    alert = Alert.objects.create(
+        source=source,
+        identity="id:1",
+        case=case,
+        title="An alert",
+        severity=80,
+        detected_at=now,
+        received_at=now,
+        last_seen_at=now,
+    )
+    return source, case, alert
+
+
+def _version(author: Principal, publisher: Principal) -> PlaybookVersion:
+    now = timezone.now()
+    return PlaybookVersion.objects.create(
+        playbook=Playbook.objects.create(slug="block", title="Block", created_at=now),
+        number=1,
+        status="published",
+        source="",
+        document={},
+        digest="2" * 64,
+        author=author,
+        publisher=publisher,
+        created_at=now,
+    )
+
+
+def _step(version: PlaybookVersion, case: Case, alert: Alert) -> tuple[Step, Attempt]:
+    now = timezone.now()
+    run = Run.objects.create(version=version, case=case, alert=alert, trigger="alert", created_at=now)
+    step = Step.objects.create(run=run, key="gate", position=0, kind="approve", changed_at=now)
+    attempt = Attempt.objects.create(
+        step=step,
+        number=1,
+        worker="a worker",
+        idempotency_key="3" * 32,
+        parameters_digest="4" * 64,
+        started_at=now,
+        lease_until=now + timedelta(minutes=1),
+    )
+    return step, attempt
+
+
+def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Consumption, Decision]:
+    now = timezone.now()
+    request = ApprovalRequest.objects.create(
+        run=gate.run,
+        step=gate,
+        question="May it?",
+        subject="{}",
+        digest="5" * 64,
+        late="deny",
+        within_seconds=60,
+        opened_at=now,
+    )
+    return (
+        request,
+        Seat.objects.create(request=request, position=0, role="night-watch", filled_by=person),
+        Consumption.objects.create(request=request, step=gate, consumed_at=now),
+        Decision.objects.create(
+            request=request,
+            person=person,
+            person_name=person.name,
+            verdict="approve",
+            digest=request.digest,
+            decided_at=now,
+            facts={},
+        ),
+    )
+
+
+def _entry() -> tuple[AuditStream, AuditEntry]:
+    stream = AuditStream.objects.create(kind="run", key="1")
+    entry = AuditEntry.objects.create(
+        stream=stream,
+        stream_seq=1,
+        occurred_at=timezone.now(),
+        actor_id="ann",
+        actor_label="Ann",
+        verb="run.started",
+        subject_kind="run",
+        subject_id="1",
+        subject_label="A run",
+        outcome="done",
+        leaf=b"leaf",
+    )
+    return stream, entry

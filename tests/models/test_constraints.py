@@ -1,0 +1,184 @@
+"""Every constraint of the tables holds in the database itself, whatever the code above it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, transaction
+from django.db.models import BaseConstraint, CheckConstraint, Model, UniqueConstraint
+
+from playbooks.models import (
+    Alert,
+    ApprovalRequest,
+    Attempt,
+    Case,
+    Consumption,
+    IdempotencyKey,
+    Membership,
+    PlaybookVersion,
+    Principal,
+    Run,
+    Seat,
+    Source,
+    Step,
+    Token,
+)
+from playbooks.models.audit import AuditEntry, AuditStream
+from playbooks.models.decisions import Decision
+from tests.databases import take_down
+from tests.models.rows import Rows, make_rows
+
+ANN, BEN = "ann", "ben"  # people stand in the cases by their user names
+
+
+@dataclass(frozen=True)
+class Again:
+    """The valid row of `model` once more, as another row, with `columns` changed.
+
+    A column's value that is a model stands for the valid row of that model.
+    """
+
+    model: type[Model]
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+    def insert(self, rows: Rows) -> None:
+        row = copy(rows[self.model])
+        row.pk = row._meta.pk.get_default()
+        row._state.adding = True
+        for name, value in self.columns.items():
+            setattr(row, name, _meant(value, rows))
+        row.save(force_insert=True)
+
+
+def _meant(value: Any, rows: Rows) -> Any:
+    if value in {ANN, BEN}:
+        return Principal.objects.get(username=value)
+    return rows[value] if isinstance(value, type) else value
+
+
+# What violates each constraint, and nothing else.
+VIOLATIONS: list[tuple[str, Again]] = [
+    ("a_resend_makes_no_second_alert", Again(Alert)),
+    ("the_severity_of_an_alert_is_at_most_100", Again(Alert, {"identity": "id:2", "severity": 101})),
+    ("the_status_of_an_alert_is_known", Again(Alert, {"identity": "id:2", "status": "gone"})),
+    ("the_status_of_a_case_is_known", Again(Case, {"status": "gone"})),
+    ("a_gate_has_one_request_in_force", Again(ApprovalRequest)),
+    ("a_gate_has_one_request_in_force", Again(ApprovalRequest, {"status": "granted"})),
+    ("a_gate_has_one_request_in_force", Again(ApprovalRequest, {"status": "consumed"})),
+    ("the_status_of_a_request_is_known", Again(ApprovalRequest, {"status": "gone"})),
+    (
+        "a_late_request_is_denied_escalated_or_held",
+        Again(ApprovalRequest, {"status": "denied", "late": "approve"}),
+    ),
+    ("a_seat_has_its_own_place", Again(Seat, {"filled_by": BEN})),
+    ("a_person_fills_one_seat_of_a_request", Again(Seat, {"position": 1})),
+    ("a_step_consumes_a_request_once", Again(Consumption)),
+    ("a_person_decides_a_request_once", Again(Decision)),
+    ("a_denial_has_its_reason", Again(Decision, {"person": BEN, "verdict": "deny"})),
+    (
+        "a_verdict_approves_or_denies",
+        Again(Decision, {"person": BEN, "verdict": "abstain", "comment": "Unsure."}),
+    ),
+    ("a_stream_is_kept_once", Again(AuditStream)),
+    ("an_entry_has_its_own_place_in_its_stream", Again(AuditEntry)),
+    ("the_entries_of_a_stream_count_from_one", Again(AuditEntry, {"stream_seq": 0})),
+    ("a_principal_is_a_person_or_a_service", Again(Principal, {"username": "cat", "kind": "cat"})),
+    ("a_principal_holds_a_role_once", Again(Membership)),
+    (
+        "a_token_belongs_to_a_principal_or_to_a_source",
+        Again(Token, {"digest": "nobody's", "principal": None}),
+    ),
+    (
+        "a_token_belongs_to_a_principal_or_to_a_source",
+        Again(Token, {"digest": "of both", "source": Source}),
+    ),
+    ("a_version_number_is_given_once", Again(PlaybookVersion, {"status": "draft"})),
+    ("a_playbook_has_one_published_version", Again(PlaybookVersion, {"number": 2})),
+    (
+        "the_publisher_of_a_version_is_not_its_author",
+        Again(PlaybookVersion, {"number": 2, "status": "retired", "publisher": ANN}),
+    ),
+    ("the_status_of_a_version_is_known", Again(PlaybookVersion, {"number": 2, "status": "gone"})),
+    ("an_alert_triggers_a_version_once", Again(Run)),
+    ("the_status_of_a_run_is_known", Again(Run, {"alert": None, "status": "gone"})),
+    ("the_trigger_of_a_run_is_known", Again(Run, {"trigger": "whim"})),
+    ("a_step_is_in_a_round_once", Again(Step)),
+    ("a_waiting_step_says_for_what", Again(Step, {"key": "other", "status": "waiting"})),
+    ("a_waiting_step_says_for_what", Again(Step, {"key": "other", "wait_reason": "time"})),
+    ("the_status_of_a_step_is_known", Again(Step, {"key": "other", "status": "gone"})),
+    ("an_attempt_number_is_given_once", Again(Attempt, {"status": "lost"})),
+    ("a_step_has_one_running_attempt", Again(Attempt, {"number": 2})),
+    ("the_status_of_an_attempt_is_known", Again(Attempt, {"number": 2, "status": "gone"})),
+    ("an_idempotency_key_is_answered_once", Again(IdempotencyKey)),
+]
+
+# What comes close and is right: no constraint forbids more than its name says.
+ALLOWED = [
+    Again(Alert, {"identity": "id:2", "severity": 100}),
+    *(Again(ApprovalRequest, {"status": each}) for each in ("denied", "expired", "voided", "withdrawn")),
+    Again(Seat, {"position": 1, "filled_by": None}),
+    Again(Decision, {"person": BEN, "verdict": "deny", "comment": "Not at noon."}),
+    Again(AuditEntry, {"stream_seq": 2}),
+    Again(PlaybookVersion, {"number": 2, "status": "in_review", "publisher": None}),
+    Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None}),
+    Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None, "publisher": None}),
+    Again(Token, {"digest": "a source's", "principal": None, "source": Source}),
+    Again(Run, {"trigger": "person"}),
+    Again(Run, {"alert": None}),
+    Again(Step, {"round": 1}),
+    Again(Step, {"key": "other", "status": "waiting", "wait_reason": "time"}),
+    Again(Attempt, {"number": 2, "status": "lost"}),
+]
+
+
+def constraints() -> dict[str, tuple[type[Model], BaseConstraint]]:
+    models = apps.get_app_config("playbooks").get_models()
+    return {each.name: (model, each) for model in models for each in model._meta.constraints}
+
+
+CONSTRAINTS = constraints()
+
+
+def words(name: str) -> str:
+    """How the database names a constraint: SQLite says of a unique one only which columns it has."""
+    model, constraint = CONSTRAINTS[name]
+    if connection.vendor == "postgresql":
+        kind = "check" if isinstance(constraint, CheckConstraint) else "unique"
+        return f'violates {kind} constraint "{name}"'
+    if isinstance(constraint, UniqueConstraint):
+        columns = {each.name: f"{model._meta.db_table}.{each.column}" for each in model._meta.concrete_fields}
+        return f"UNIQUE constraint failed: {', '.join(columns[each] for each in constraint.fields)}"
+    return f"CHECK constraint failed: {name}"
+
+
+@pytest.fixture
+def rows(db: None) -> Rows:
+    # On SQLite this wall refuses a second row of the append-only tables before their constraints are asked.
+    take_down("_replace")
+    return make_rows()
+
+
+@pytest.mark.parametrize(("name", "again"), VIOLATIONS, ids=[name for name, _ in VIOLATIONS])
+def test_the_database_refuses_what_a_constraint_forbids_and_names_it(
+    name: str, again: Again, rows: Rows
+) -> None:
+    with pytest.raises(IntegrityError) as refused, transaction.atomic():
+        again.insert(rows)
+    assert str(refused.value).splitlines()[0].endswith(words(name))
+
+
+@pytest.mark.parametrize("again", ALLOWED, ids=lambda again: again.model.__name__)
+def test_no_constraint_forbids_more_than_it_says(again: Again, rows: Rows) -> None:
+    again.insert(rows)
+    assert again.model._default_manager.count() >= 2
+
+
+def test_every_constraint_has_its_violation() -> None:
+    assert {name for name, _ in VIOLATIONS} == set(CONSTRAINTS)
+    for name, again in VIOLATIONS:
+        assert CONSTRAINTS[name][0] is again.model, f"{name} is a constraint of another table"
