@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from playbooks import access
 from playbooks.domain.roles import ROLES
@@ -97,3 +100,16 @@ def test_every_grant_and_loss_of_a_role_is_recorded(cast: Cast) -> None:
     entries = [json.loads(line) for line in recorded().splitlines()]
     mine = [each["verb"] for each in entries if each["subject"]["id"] == str(cast.outsider.pk)]
     assert mine == ["person.created", "role.granted", "role.revoked", "person.changed"]
+
+
+def test_an_administrator_takes_roles_and_access_away_from_the_command_line(cast: Cast) -> None:
+    said = StringIO()
+    call_command("person", "tier2", role=["analyst"], take=["tier-2"], stdout=said)
+    assert said.getvalue() == "Tier2 has the roles analyst.\n"
+    call_command("person", "tier2", deactivate=True, stdout=said)
+    cast.tier2.refresh_from_db()
+    assert not cast.tier2.is_active
+    assert "Tier2 is deactivated" in said.getvalue()
+    for options in ({"take": ["tier-2"]}, {"deactivate": True}):
+        with pytest.raises(CommandError, match="does not hold|nobody called"):
+            call_command("person", "tier2" if "take" in options else "nobody", **options)
