@@ -111,5 +111,5 @@ def test_an_administrator_takes_roles_and_access_away_from_the_command_line(cast
     assert not cast.tier2.is_active
     assert "Tier2 is deactivated" in said.getvalue()
     for options in ({"take": ["tier-2"]}, {"deactivate": True}):
-        with pytest.raises(CommandError, match="does not hold|nobody called"):
+        with pytest.raises(CommandError, match=r"does not hold|nobody called"):
             call_command("person", "tier2" if "take" in options else "nobody", **options)
