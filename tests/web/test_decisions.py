@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from playbooks import executor
 from playbooks.domain.statuses import RequestStatus, RunStatus
+from playbooks.models import Case
 from tests.web.conftest import Look, World
 
 
@@ -48,6 +49,20 @@ def test_a_refusal_shows_its_sentence_on_the_same_page(
     assert f'<code class="rule">{rule}</code>' in answer.content.decode()
     world.request.refresh_from_db()
     assert world.request.status == RequestStatus.OPEN
+
+
+def test_no_hidden_character_reaches_those_who_decide(world: World, look: Look) -> None:
+    """Titles come from attackers and comments from approvers; U+202E would turn the words around it."""
+    Case.objects.filter(pk=world.run.case_id).update(title="Scan\u202efdp")
+    decide(look("tier2"), world, comment="Fine\u202eenif")
+    approval, inbox = (
+        look("netowner").get(page).content.decode()
+        for page in (reverse("approval", args=[world.request.pk]), reverse("inbox"))
+    )
+    for text in (approval, inbox):
+        assert "\u202e" not in text
+        assert "Scan\\u202efdp" in text
+    assert "Fine\\u202eenif" in approval
 
 
 def test_the_reader_sees_beforehand_why_they_cannot_decide(world: World, look: Look) -> None:
