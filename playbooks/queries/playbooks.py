@@ -77,7 +77,9 @@ def playbooks(person: Principal) -> QuerySet[Playbook]:
     figures = rows.annotate(
         runs_ended=ended, runs_succeeded=succeeded, last_run_at=Max("versions__runs__created_at")
     )
-    return figures.prefetch_related(Prefetch("versions", versions.defer("source"))).order_by("slug")
+    return figures.prefetch_related(Prefetch("versions", versions.defer("source", "document"))).order_by(
+        "slug"
+    )
 
 
 def row(playbook: Playbook) -> PlaybookRow:

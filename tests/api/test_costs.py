@@ -52,3 +52,10 @@ def test_a_run_costs_the_same_whatever_its_steps(cast: Cast) -> None:
     run, _ = at_the_gate(cast)
     api = session(cast.analyst)
     assert cost(api, lambda each: each.get(f"runs/{run.pk}/")) <= MOST
+
+
+def test_a_list_of_playbooks_reads_none_of_their_texts(cast: Cast) -> None:
+    at_the_gate(cast)
+    with CaptureQueriesContext(connection) as queries:
+        session(cast.analyst).get("playbooks/")
+    assert not [each["sql"] for each in queries if '"document"' in each["sql"] or '"source"' in each["sql"]]
