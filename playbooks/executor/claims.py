@@ -29,6 +29,10 @@ from playbooks.operations.rollbacks import undo_of
 from playbooks.operations.rounds import Steps, current_steps, scope_of, states_of
 
 LEASE_BEYOND_DEADLINE = timedelta(seconds=10)
+SWITCHED = (
+    "The connection {connection} was switched between simulated and real since {step} ran, so {step} cannot be undone "
+    "through it. Switch it back and roll back again, or undo it by hand."
+)
 LIVE = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.ROLLING_BACK})
 
 
@@ -103,16 +107,23 @@ def _call(change: Change, step: Step, steps: Steps, now: str) -> Call:
 
 
 def _undo_call(run: Run, original: Step) -> Call:
-    undo = undo_of(run, original, original.attempts.order_by("-number")[0])
+    """Raises ExpressionError where there is no undo, or where the connection has become a simulator since, or real:
+    what one did the other cannot take back.
+    """
+    done = original.attempts.order_by("-number")[0]
+    undo = undo_of(run, original, done)
     if not isinstance(undo, UndoCall):
         raise ExpressionError(undo)
     action = actions()[undo.action]
     connection = connection_for(action, undo.connection)
+    is_simulated = run.simulates_all or connection.is_simulated
+    if connection.pk == done.connection_id and is_simulated != done.is_simulated:
+        raise ExpressionError(SWITCHED.format(connection=connection.name, step=original.key))
     return Call(
         action=action,
         connection=connection,
         parameters=undo.parameters,
-        is_simulated=run.simulates_all or connection.is_simulated,
+        is_simulated=is_simulated,
     )
 
 

@@ -23,7 +23,7 @@ def actions() -> Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An action ready to run. `connection` is None only where the step's connector needs none."""
+    """An action ready to run."""
 
     action: Action
     connection: Connection

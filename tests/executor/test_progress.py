@@ -401,6 +401,28 @@ def test_an_undo_whose_connection_does_not_fit_fails_with_a_sentence(
     assert world.effects == {"one": 1}
 
 
+def test_what_was_really_done_is_not_undone_by_a_simulator(begin: Begin, world: World, cast: Cast) -> None:
+    def configure(*, is_simulated: bool) -> None:
+        connections.configure(
+            "fake",
+            caller=cast.caller("admin"),
+            connector="fake",
+            settings={},
+            secrets={},
+            is_simulated=is_simulated,
+        )
+
+    run = begin(do("one"))
+    drive(run)
+    configure(is_simulated=True)
+    roll_back(run, cast)
+    assert run.status == RunStatus.ROLLBACK_FAILED
+    assert "switched between simulated and real" in step(run, "one", 1).sentence
+    configure(is_simulated=False)
+    roll_back(run, cast)
+    assert (run.status, world.effects) == (RunStatus.ROLLED_BACK, {"one": 0})
+
+
 def test_a_plan_that_is_not_the_one_shown_is_refused(begin: Begin, world: World, cast: Cast) -> None:
     run = begin(do("one"))
     drive(run)
