@@ -6,6 +6,7 @@ A connector imports this module and nothing else of the contract: contract.py ca
 from __future__ import annotations
 
 import base64
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -70,7 +71,8 @@ class Secrets:
 
     def hide(self, text: str) -> str:
         """`text` as any table can hold it and without any secret: neither whole nor a line of it, nor what an
-        address among them carries (user, password, parts of its path and query), percent-encoded or in Base64.
+        address among them carries (user, password, parts of its path and query), percent-encoded, in Base64 or as
+        JSON writes it.
         """
         text = UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
         for form in sorted(self._forms(), key=len, reverse=True):
@@ -83,7 +85,8 @@ class Secrets:
         }
         plain = lines.union(*(_parts_of_address(line) for line in lines))
         encoded = {quote(part, safe="") for part in plain}
-        return plain | encoded | {base64.b64encode(part.encode()).decode() for part in plain}
+        escaped = {json.dumps(part, ensure_ascii=each)[1:-1] for part in plain for each in (True, False)}
+        return plain | encoded | escaped | {base64.b64encode(part.encode()).decode() for part in plain}
 
 
 def _parts_of_address(text: str) -> set[str]:

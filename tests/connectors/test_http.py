@@ -13,6 +13,8 @@ from tests.connectors.conftest import KEY, FarSide, make_context
 
 pytestmark = pytest.mark.enable_socket
 
+CANARY = 'canary-0123456789-"quoted"'
+
 
 def context_for(far_side: FarSide, *, seconds: float = 20.0, **settings: object) -> Context:
     return make_context({"base_url": f"{far_side.url}/api/", **settings}, {"token": "t0p"}, seconds=seconds)
@@ -137,3 +139,15 @@ def test_the_preview_shows_the_request_without_the_token(far_side: FarSide) -> N
         "query": {},
         "json": {"a": 1},
     }
+
+
+@pytest.mark.parametrize(
+    "body", [f"{'x' * 175} {CANARY}", json.dumps({"error": CANARY}), f"{'x' * (64 * 1024 - 9)} {CANARY}"]
+)
+@pytest.mark.parametrize("status", [200, 403])
+def test_no_part_of_a_secret_is_left_where_a_body_is_cut_or_escaped(
+    far_side: FarSide, body: str, status: int
+) -> None:
+    far_side.status, far_side.body = status, body.encode()
+    context = make_context({"base_url": far_side.url}, {"token": CANARY})
+    assert "canary" not in repr(contract.perform("http.get", context, {"path": "/x"}))

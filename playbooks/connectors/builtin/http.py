@@ -55,7 +55,7 @@ class Method:
         answer = context.http.request(
             self.name, url, deadline=context.deadline, headers=_headers(context), query=query, body=json
         )
-        return self._judged(answer, path)
+        return self._judged(context, answer, path)
 
     def preview(
         self, context: Context, *, path: str, query: Mapping[str, str] | None = None, json: Any = None
@@ -71,16 +71,16 @@ class Method:
         }
         return {**rendered, "json": json} if self.has_body else rendered
 
-    def _judged(self, answer: Answer, path: str) -> Outcome:
+    def _judged(self, context: Context, answer: Answer, path: str) -> Outcome:
         already = answer.status in self.already
         if not already and not 200 <= answer.status < 300:
-            return self._failure(answer, path)
+            return self._failure(context, answer, path)
         body = answer.value()
-        body = body[:TEXT_LIMIT] if isinstance(body, str) else body
+        body = context.secrets.hide(body)[:TEXT_LIMIT] if isinstance(body, str) else body
         outputs = {"status": answer.status, "body": body, "truncated": answer.truncated}
         return Succeeded(outputs if self.name == "GET" else {**outputs, "changed": not already})
 
-    def _failure(self, answer: Answer, path: str) -> Failed:
+    def _failure(self, context: Context, answer: Answer, path: str) -> Failed:
         said = f"{self.name} {path} was answered with {answer.status}"
         if answer.status in {502, 504} and self.name != "GET":
             raise AnswerLostError(f"{said}: a gateway lost the answer, so whether it happened is not known.")
@@ -93,14 +93,16 @@ class Method:
             host = urlsplit(answer.headers.get("location", "")).hostname or "another path"
             return Failed(f"{said}, a redirect to {host}, and redirects are not followed.", permanent=True)
         return Failed(
-            f"{said}: {_beginning(answer)}",
+            f"{said}: {_beginning(context, answer)}",
             permanent=answer.status < 500 and answer.status not in {408, 425, 429},
         )
 
 
-def _beginning(answer: Answer) -> str:
-    """The first 200 printable characters: error bodies are often pages of HTML."""
-    text = answer.body[:2000].decode(errors="replace")
+def _beginning(context: Context, answer: Answer) -> str:
+    """The first 200 printable characters: error bodies are often pages of HTML. What is cut through could not be
+    recognized as a secret any more, so secrets are hidden before.
+    """
+    text = context.secrets.hide(answer.body.decode(errors="replace"))[:2000]
     return (
         " ".join("".join(each if each.isprintable() else " " for each in text).split())[:200]
         or "no explanation."
