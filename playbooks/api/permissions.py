@@ -12,8 +12,9 @@ from rest_framework.views import APIView
 
 from playbooks import access
 from playbooks.api.authentication import Sender
+from playbooks.domain.duties import Denial
 from playbooks.models import Principal, Token
-from playbooks.operations.refusals import no_permission
+from playbooks.operations.refusals import Refused, no_permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,10 @@ def _check_scope(request: Request, need: Need) -> None:
     if not isinstance(request.auth, Token) or need.scope == "":
         return
     if need.scope is None:
-        raise exceptions.PermissionDenied("No token may do this. Sign in and use the session.")
+        raise Refused(Denial("session_only", "No token may do this. Sign in and use the session."))
     if need.scope not in request.auth.scopes:
-        raise exceptions.PermissionDenied(f"This token lacks the scope {need.scope}. Issue one that has it.")
+        sentence = f"This token lacks the scope {need.scope}. Issue one that has it."
+        raise Refused(Denial("out_of_scope", sentence))
 
 
 def _check_sender(need: Need) -> bool:

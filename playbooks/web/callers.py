@@ -7,8 +7,9 @@ from django.http import HttpRequest
 
 from playbooks import access
 from playbooks.models import Principal
+from playbooks.operations import sessions
 from playbooks.operations.caller import Caller, address_of
-from playbooks.operations.refusals import Invalid
+from playbooks.operations.refusals import Invalid, no_permission
 
 LONGEST_TEXT = 10_000
 
@@ -25,9 +26,12 @@ def caller_of(request: HttpRequest) -> Caller:
 
 
 def require(request: HttpRequest, permission: str, what: str) -> None:
-    """Answers 403 unless a role of the person gives the permission. `what` completes "You may not …"."""
-    if not access.may(person_of(request), permission):
-        raise PermissionDenied(f"You may not {what}. Ask an administrator for a role that may.")
+    """Answers 403, and records it, unless a role of the person permits it. `what` completes "You may not …"."""
+    if access.may(person_of(request), permission):
+        return
+    refusal = no_permission(what)
+    sessions.refuse_call(caller_of(request), refusal, call=f"{request.method} {request.path}")
+    raise PermissionDenied(str(refusal))
 
 
 def text_of(request: HttpRequest, field: str) -> str:

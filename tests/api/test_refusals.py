@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from playbooks.audit import reading
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run
 from playbooks.operations import people
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.sessions import _refuse_token
-from tests.api.callers import at_the_gate, bearer, session
+from tests.api.callers import at_the_gate, bearer, session, token_of
 from tests.cast import Cast, connect, publish
 
 
@@ -23,6 +25,17 @@ def test_a_call_without_the_permission_is_recorded(cast: Cast) -> None:
         "no_permission",
         "POST /api/v1/runs/",
     )
+
+
+@pytest.mark.parametrize(("path", "rule"), [("cases/", "out_of_scope"), ("connections/", "session_only")])
+def test_what_a_token_may_not_do_is_recorded(cast: Cast, path: str, rule: str) -> None:
+    token = token_of(cast.admin, "runs")
+    answer = token.get(path) if path == "cases/" else token.post(path, {})
+    assert (answer.status_code, answer.json()["rule"]) == (403, rule)
+    (entry,) = reading.entries(verb=Verb.ACTION_REFUSED)
+    body = reading.body_of(entry.pk)
+    assert body is not None
+    assert (body.actor_id, body.facts["rule"]) == (str(cast.admin.pk), rule)
 
 
 def test_a_refused_decision_is_recorded_once(cast: Cast) -> None:

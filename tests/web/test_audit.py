@@ -79,3 +79,5 @@ def test_who_may_not_export_exports_nothing(world: World, look: Look, person: st
     form = {"run": str(world.run.pk), "form": "jsonl"}
     assert look(person).post(reverse("audit-export"), form).status_code == 403
     assert reading.entries(verb=Verb.EXPORT_MADE).count() == 0
+    (refused,) = reading.entries(verb=Verb.ACTION_REFUSED).select_related("body")
+    assert b'"call":"POST /audit/export/"' in bytes(refused.body.body)
