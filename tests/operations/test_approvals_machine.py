@@ -15,7 +15,7 @@ from itertools import permutations
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -272,7 +272,7 @@ def test_no_step_ran_without_a_valid_quorum_over_exactly_the_bytes_that_ran(cast
     run_state_machine_as_test(
         Approvals,
         settings=settings(
-            max_examples=30,
+            max_examples=10 if connection.vendor == "postgresql" else 30,
             stateful_step_count=16,
             deadline=None,
             database=None,
