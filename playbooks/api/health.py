@@ -42,7 +42,7 @@ class Health(Endpoint):
 
 
 class Schema(SpectacularJSONAPIView):
-    """OpenAPI 3.1, generated from the code. It holds no data, so any token or session may read it."""
+    """OpenAPI 3.1, generated from the code. It holds no data, so every principal may read it."""
 
     needs = {"GET": Need((), "")}
     permission_classes = (Entitled,)

@@ -110,10 +110,6 @@ class Input(_Part):
     default: Any = None
     title: Title = ""
 
-    @property
-    def is_required(self) -> bool:
-        return self.default is None
-
 
 class SeatEntry(_Part):
     """How a document writes a seats.Seat."""
