@@ -117,10 +117,19 @@ def _needs(playbook: Playbook) -> Iterator[Finding]:
                 yield Finding(("steps", index, "needs", position), message)
 
 
+def _undo(key: str, path: Path, catalogue: Catalogue) -> Iterator[Finding]:
+    """An undo runs under the approval of what it takes back, so it may not be graver than a change."""
+    action = catalogue.get(key)
+    if action and action.effect is Effect.DESTROY:
+        message = f"{key} destroys, and an undo may not; make it a step of its own behind a gate"
+        yield Finding(path, message)
+
+
 def _do(step: Step, path: Path, catalogue: Catalogue) -> Iterator[Finding]:
     yield from _call(step.do, step.with_, path, catalogue)
     if step.undo and step.undo.do is not None:
         yield from _call(step.undo.do, step.undo.with_, (*path, "undo"), catalogue)
+        yield from _undo(step.undo.do, (*path, "undo", "do"), catalogue)
     action = catalogue.get(step.do)
     if action and step.timeout:
         maximum = timedelta(seconds=action.timeout.maximum)

@@ -31,6 +31,7 @@ class UndoCall:
 
     action: str
     connection: str
+    connection_revision: int
     parameters: Mapping[str, object]
 
 
@@ -56,6 +57,7 @@ class RollbackPlan:
                     "needs": list(each.needs),
                     "action": each.call.action,
                     "connection": each.call.connection,
+                    "connection_revision": each.call.connection_revision,
                     "parameters": dict(each.call.parameters),
                 }
                 for each in self.undoings

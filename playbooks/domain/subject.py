@@ -20,7 +20,7 @@ class Covered:
     parameters: Mapping[str, object]
     target: str
     is_simulated: bool
-    undo: str  # the inverse action, or the sentence that says why there is none
+    undo: Mapping[str, object] | str  # the call that would take it back, or why there is none
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -35,7 +35,7 @@ class Covered:
             "parameters": dict(self.parameters),
             "target": self.target,
             "simulated": self.is_simulated,
-            "undo": self.undo,
+            "undo": self.undo if isinstance(self.undo, str) else dict(self.undo),
         }
 
 

@@ -108,7 +108,7 @@ def _verdict_of_gate(
     if not is_shown and step.effect == Effect.DESTROY:
         return Forbidden(HIDDEN.format(gate=gate.key))
     document = definition_of(change.run.version_id).steps[step.key]
-    changed = _what_changed(request, step, steps, covered(call, document) if is_shown else None)
+    changed = _what_changed(request, step, steps, covered(change.run, call, document) if is_shown else None)
     if changed:
         _ask_again(change, request, step, changed, now)
         return Waits()

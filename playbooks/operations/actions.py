@@ -86,7 +86,7 @@ def uses_simulator(definition: Definition) -> bool:
     return Connection.objects.filter(name__in=names, is_simulated=True).exists()
 
 
-def covered(call: Call, step: DocumentStep) -> Covered:
+def covered(run: Run, call: Call, step: DocumentStep) -> Covered:
     """The call as an approval shows it and binds it."""
     return Covered(
         step=step.id,
@@ -98,18 +98,47 @@ def covered(call: Call, step: DocumentStep) -> Covered:
         parameters=call.parameters,
         target=str(call.parameters.get(call.action.target, call.connection.name)),
         is_simulated=call.is_simulated,
-        undo=undo_sentence(call.action, step),
+        undo=_undo_shown(run, call, step),
     )
 
 
-def undo_sentence(action: Action, step: DocumentStep) -> str:
-    """The inverse action's key, or why there is none."""
+def _undo_shown(run: Run, call: Call, step: DocumentStep) -> dict[str, object] | str:
+    """The call that would take `call` back, as far as it is known before, or why there is none.
+
+    An undo runs under the approval of what it takes back, so the approval has to show it.
+    """
     if step.undo is not None:
-        return step.undo.do or f"Not undone: {step.undo.none}"
-    match action.undo:
-        case Undo(action=key):
-            return key
+        if step.undo.do is None:
+            return f"Not undone: {step.undo.none}"
+        connection = step.undo.using or connection_name(step)
+        return _undo_call(step.undo.do, connection, step.undo.with_, {**run.context, "inputs": run.inputs})
+    match call.action.undo:
+        case Undo(action=key, parameters=parameters):
+            return _undo_call(key, call.connection.name, parameters, {"inputs": call.parameters})
         case Irreversible(sentence=sentence):
             return sentence
         case NothingToUndo():
             return "Nothing to undo."
+
+
+def _undo_call(
+    key: str, connection: str, parameters: Mapping[str, object], scope: Mapping[str, object]
+) -> dict[str, object] | str:
+    try:
+        row = connection_for(actions()[key], connection)
+    except ExpressionError as error:
+        return f"The undo by {key} is not possible: {error}"
+    return {
+        "action": key,
+        "effect": actions()[key].effect.value,
+        "connection": {"id": str(row.pk), "name": row.name, "revision": row.revision},
+        "parameters": {name: _known(value, scope) for name, value in parameters.items()},
+    }
+
+
+def _known(value: object, scope: Mapping[str, object]) -> object:
+    """The value, or the expression as it is written where it needs what only the action's answer will tell."""
+    try:
+        return parameters_of({"value": value}, scope)["value"]
+    except ExpressionError:
+        return value

@@ -118,7 +118,7 @@ def compose(run: Run, gate: Step, steps: Steps, *, frozen_at: str) -> Compositio
             continue
         step = definition.steps[key]
         try:
-            items.append(covered(resolve(run, step, scope), step))
+            items.append(covered(run, resolve(run, step, scope), step))
         except ExpressionError:
             unknown.append(key)
     return Composition(items, unknown)

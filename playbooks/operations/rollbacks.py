@@ -14,7 +14,7 @@ from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, rollback_plan
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Attempt, Run, Step
+from playbooks.models import Attempt, Connection, Run, Step
 from playbooks.operations.actions import actions, connection_name, parameters_of
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change, lock_run
@@ -151,6 +151,11 @@ def _call(
     action: str, connection: str, parameters: Mapping[str, object], scope: Mapping[str, object]
 ) -> UndoCall | str:
     try:
-        return UndoCall(action, connection, parameters_of(parameters, scope))
+        return UndoCall(action, connection, _revision(connection), parameters_of(parameters, scope))
     except ExpressionError as error:
         return f"The undo by {action} cannot be composed: {error}"
+
+
+def _revision(connection: str) -> int:
+    """0 for a connection that does not exist: the undo itself will fail with the sentence that says so."""
+    return Connection.objects.filter(name=connection).values_list("revision", flat=True).first() or 0

@@ -203,15 +203,22 @@ def _item(covered: Mapping[str, Any]) -> Item:
         target=covered["target"],
         parameters=covered["parameters"],
         undo=_undo_sentence(covered["undo"]),
-        reversible=covered["undo"] in _actions(),
+        reversible=not isinstance(covered["undo"], str),
         simulated=covered["simulated"],
     )
 
 
-def _undo_sentence(undo: str) -> str:
-    """The subject holds the key of the inverse action, or a sentence that says why there is none."""
-    inverse = _actions().get(undo)
-    return f"Can be taken back: {inverse.label} ({inverse.key})." if inverse else undo
+def _undo_sentence(undo: Mapping[str, Any] | str) -> str:
+    """The subject holds the call that would take the action back, or a sentence that says why there is none."""
+    if isinstance(undo, str):
+        return undo
+    inverse = _actions().get(undo["action"])
+    label = inverse.label if inverse else "Undo"
+    parameters = ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in undo["parameters"].items()
+    )
+    return f"Can be taken back: {label} ({undo['action']}) through {undo['connection']['name']} with {parameters}."
 
 
 def _seat(seat: Seat) -> SeatView:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from playbooks.domain.rollback import Done, UndoCall, rollback_plan
 
-CALL = UndoCall("nftables.unblock_address", "edge-firewall", {"address": "203.0.113.9"})
+CALL = UndoCall("nftables.unblock_address", "edge-firewall", 1, {"address": "203.0.113.9"})
 
 
 def done(

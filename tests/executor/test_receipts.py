@@ -11,9 +11,11 @@ from django.utils import timezone
 from playbooks import executor
 from playbooks.audit.sequencer import sequence_once
 from playbooks.audit.signing import load_signer
+from playbooks.domain.check import check
 from playbooks.domain.statuses import RunStatus, StepStatus, Verdict, WaitReason
 from playbooks.models import Run
 from playbooks.operations import approvals
+from playbooks.operations.actions import actions
 from tests.cast import Cast
 from tests.executor.world import World
 
@@ -51,3 +53,12 @@ def test_a_destroying_action_waits_for_its_receipt(
     executor.drive(run.pk, worker="test")
     run.refresh_from_db()
     assert (run.status, dict(world.effects)) == (RunStatus.SUCCEEDED, {"disk": 1})
+
+
+def test_an_undo_that_destroys_is_refused_before_it_is_published(world: World) -> None:
+    text = f"playbook: under-test\ntitle: Under test\nsteps:\n{STEPS}"
+    undone = (
+        text.replace("fake.destroy", "fake.keyed") + "    undo: {do: fake.destroy, with: {target: disk}}\n"
+    )
+    (problem,) = check(undone, actions()).problems
+    assert problem.message.startswith("fake.destroy destroys, and an undo may not")
