@@ -66,6 +66,7 @@ class Verb(StrEnum):
     ROLE_GRANTED = "role.granted", "Somebody was given a role."
     ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
+    TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."
     SOURCE_CREATED = "source.created", "An alert source was created."
 

@@ -42,7 +42,9 @@ def configure(
         )
         if row.connector != connector:
             raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
-        kept = {**_readable_secrets(row), **secrets}
+        held = _readable_secrets(row)
+        _require_secrets_again(row, settings, held, secrets)
+        kept = {**held, **secrets}
         _require_fitting(connector, settings, kept)
         row.settings, row.sealed = dict(settings), seal(kept)
         row.environment, row.is_simulated = environment, is_simulated
@@ -59,6 +61,23 @@ def _readable_secrets(connection: Connection) -> Mapping[str, str]:
         return unseal(connection.sealed)
     except InvalidToken:
         return {}
+
+
+def _require_secrets_again(
+    row: Connection, settings: Mapping[str, object], held: Mapping[str, str], given: Mapping[str, str]
+) -> None:
+    """Whoever sends a connection elsewhere has to know its secrets: kept ones would go to the new address."""
+    known = CONNECTORS.get(row.connector)
+    addresses = (
+        [field.name for field in known.fields if field.kind == "url" or field.name == "host"] if known else []
+    )
+    if all(settings.get(name) == row.settings.get(name) for name in addresses):
+        return
+    missing = sorted(held.keys() - given.keys())
+    if missing:
+        raise Invalid(
+            [(f"/secrets/{name}", "The address changed, so enter this secret again.") for name in missing]
+        )
 
 
 def _require_fitting(connector: str, settings: Mapping[str, object], secrets: Mapping[str, str]) -> None:

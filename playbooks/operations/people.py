@@ -89,6 +89,18 @@ def issue_source_token(source: Source, *, actor: Actor, days: int = 365) -> str:
     return _issue(actor, scopes=["ingest"], days=days, source=source)
 
 
+def revoke_token(prefix: str, *, actor: Actor) -> int:
+    """Takes every token in force that begins so out of force; how many those were. Raises Missing for none."""
+    with transaction.atomic(durable=True):
+        now = timezone.now()
+        rows = list(Token.objects.select_for_update().filter(prefix=prefix, revoked_at=None))
+        if not rows:
+            raise Missing(f"No token in force begins with {prefix}.")
+        Token.objects.filter(pk__in=[row.pk for row in rows]).update(revoked_at=now)
+        audit.append(*(_token_entry(row, Verb.TOKEN_REVOKED, actor, now, {}) for row in rows))
+    return len(rows)
+
+
 def note_use(token: Token) -> None:
     """Writes down that the token was used, to the minute."""
     now = timezone.now()
@@ -133,8 +145,6 @@ def _issue(
     source: Source | None = None,
 ) -> str:
     text = f"csn_{secrets.token_urlsafe(32)}"
-    owner = principal or source
-    kind = "person" if principal else "source"
     with transaction.atomic(durable=True):
         now = timezone.now()
         token = Token.objects.create(
@@ -146,18 +156,23 @@ def _issue(
             created_at=now,
             expires_at=now + timedelta(days=days),
         )
-        audit.append(
-            Entry(
-                stream=Stream(kind, str(owner.pk) if owner else ""),
-                verb=Verb.TOKEN_ISSUED,
-                actor=actor,
-                subject=Subject("token", str(token.pk), token.prefix),
-                outcome="done",
-                facts={"owner": str(owner), "scopes": token.scopes, "days": days},
-                occurred_at=now,
-            )
-        )
+        facts: dict[str, object] = {"scopes": token.scopes, "days": days}
+        audit.append(_token_entry(token, Verb.TOKEN_ISSUED, actor, now, facts))
     return text
+
+
+def _token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:
+    """In the stream of whoever the token belongs to."""
+    kind, owner = ("person", token.principal) if token.principal else ("source", token.source)
+    return Entry(
+        stream=Stream(kind, str(owner.pk) if owner else ""),
+        verb=verb,
+        actor=actor,
+        subject=Subject("token", str(token.pk), token.prefix),
+        outcome="done",
+        facts={"owner": str(owner), **facts},
+        occurred_at=now,
+    )
 
 
 def _grant(person: Principal, role: str, actor: Actor, granted_by: Principal | None, now: datetime) -> None:

@@ -78,7 +78,18 @@ def _report(done: Future[None]) -> None:
     """What a task could not finish is found again by the sweep; the log says why."""
     error = done.exception()
     if error is not None:
-        logger.error("A task failed and will be tried again: %s: %s", type(error).__name__, error)
+        logger.error("A task failed and will be tried again: %s", ", ".join(_names(error)))
+
+
+def _names(error: BaseException) -> list[str]:
+    """What broke, and where, without messages: those may quote rows."""
+    if isinstance(error, BaseExceptionGroup):
+        return [name for each in error.exceptions for name in _names(each)]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
+    return [f"{type(error).__name__} at {place}"]
 
 
 def _sweep(pool: ThreadPoolExecutor, stop: threading.Event, every: float) -> None:
