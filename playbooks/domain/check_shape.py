@@ -13,9 +13,8 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from playbooks.domain.kinds import COMMON_KEYS, KEYS_OF_KIND, foreign_keys, kind_problem
 from playbooks.domain.playbook import (
-    COMMON_KEYS,
-    KEYS_OF_KIND,
     Identifier,
     Input,
     Playbook,
@@ -24,8 +23,6 @@ from playbooks.domain.playbook import (
     Step,
     Trigger,
     Undo,
-    foreign_keys,
-    kind_problem,
 )
 from playbooks.domain.problems import Finding, nearest
 from playbooks.domain.reader import Path

@@ -24,8 +24,8 @@ from cel_expr_python import cel
 from playbooks.domain.expression_tree import Path, References, references_in
 from playbooks.domain.problems import nearest
 
-# `outputs` is in scope in the undo of an action, `item` inside a loop over steps.
-NAMES = ("alert", "case", "inputs", "steps", "run", "item", "now", "outputs")
+# `outputs` is in scope in the undo of an action, `item` inside an `each`, `turn` inside a `repeat`.
+NAMES = ("alert", "case", "inputs", "steps", "run", "item", "turn", "now", "outputs")
 MAX_SOURCE = 4096
 MAX_CONTEXT = 1024 * 1024
 MAX_CONTEXT_OF_LOOP = 64 * 1024

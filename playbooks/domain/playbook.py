@@ -7,48 +7,21 @@ that came through `check` is sound.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from playbooks.domain.durations import duration_text, parse_duration
+from playbooks.domain.kinds import BLOCKS, KINDS, RESERVED, foreign_keys, kind_problem
 
-MAX_STEPS = 500
+MAX_STEPS = 500  # on all levels together
+MAX_LEVELS = 8
+MAX_ITEMS = 10_000
+MAX_TURNS = 1_000
 MAX_ID = 64
-
-KINDS = ("do", "approve", "wait", "set")
-LATER_KINDS = ("ask", "run", "each", "repeat", "script")
-# Keys that mean something for one kind only. What a kind does not know is refused, never ignored: a gate can
-# neither be forgiven nor retried.
-KEYS_OF_KIND: Mapping[str, frozenset[str]] = {
-    "do": frozenset({"with", "using", "timeout", "retry", "undo", "continue_on_failure"}),
-    "approve": frozenset({"show", "seats", "within", "late"}),
-    "wait": frozenset(),
-    "set": frozenset({"continue_on_failure"}),
-}
-COMMON_KEYS = frozenset({"id", "title", "needs", "after", "when"})
-
-# CEL's own words (cel-spec, langdef.md): none can be a step's id.
-RESERVED = frozenset(
-    {
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-    }
-    | {"let", "loop", "package", "namespace", "return", "var", "void", "while"}
-)
 
 InputType = Literal[
     "ip", "string", "integer", "number", "boolean", "domain", "url", "email", "user", "host", "hash", "list"
@@ -73,6 +46,14 @@ def _slug(text: str) -> str:
     return text
 
 
+def _reference(text: str) -> str:
+    if not re.fullmatch(r"(?:T|M)\d{4}(?:\.\d{3})?|D3-[A-Z0-9]+", text):
+        raise ValueError(
+            f"'{text[:80]}' is no reference; write T1566, T1566.002, M1031 or D3-NTF, for example"
+        )
+    return text
+
+
 def _duration(text: str) -> str:
     return duration_text(parse_duration(text))
 
@@ -89,6 +70,8 @@ Slug = Annotated[str, AfterValidator(_slug)]
 # Kept as the shortest text, so that 90m and 1h30m are the same playbook.
 Duration = Annotated[str, AfterValidator(_positive_duration)]
 Title = Annotated[str, Field(max_length=200)]
+# ATT&CK techniques and mitigations (attack.mitre.org), D3FEND countermeasures (d3fend.mitre.org).
+Reference = Annotated[str, AfterValidator(_reference)]
 # Sequences are lists in a document and tuples here; the items stay strict.
 Needs = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -151,11 +134,71 @@ class Undo(_Part):
         return self
 
 
+class Wait(_Part):
+    """Until a time has gone by (`for`), until a moment (`until`, RFC 3339), or for an `event` with this `key`."""
+
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+    until: str | None = None
+    event: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    key: str | None = None
+    within: Duration = "24h"
+    late: Literal["fail", "go_on"] = "fail"
+
+    @model_validator(mode="after")
+    def _is_for_one_thing(self) -> Wait:
+        given = [
+            name
+            for name, value in (("for", self.for_), ("until", self.until), ("event", self.event))
+            if value
+        ]
+        if len(given) != 1:
+            raise PydanticCustomError("wait", "a wait has exactly one of 'for', 'until' and 'event'")
+        if (self.event is None) != (self.key is None):
+            raise PydanticCustomError(
+                "wait", "'event' and 'key' come together: the key says which event is meant"
+            )
+        if self.event is None and self.model_fields_set & {"within", "late"}:
+            raise PydanticCustomError("wait", "'within' and 'late' belong to a wait for an event")
+        return self
+
+
+class Loop(_Part):
+    """Again and again: `while` is asked before each turn, `until` after it. At most `most` turns, one `every` so
+    often, or without a pause.
+    """
+
+    until: str | None = None
+    while_: Annotated[str | None, Field(alias="while")] = None
+    most: Annotated[int, Field(ge=1, le=MAX_TURNS)]
+    every: Duration | None = None
+
+    @model_validator(mode="after")
+    def _ends(self) -> Loop:
+        if (self.until is None) == (self.while_ is None):
+            raise PydanticCustomError(
+                "repeat", "a repeat has either 'until' or 'while', which says when it is over"
+            )
+        return self
+
+
+class Script(_Part):
+    """The team's own code, isolated: JSON inputs on standard input, a JSON object on standard output."""
+
+    python: Annotated[str, Field(min_length=1, max_length=64 * 1024)] | None = None
+    shell: Annotated[str, Field(min_length=1, max_length=64 * 1024)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_language(self) -> Script:
+        if (self.python is None) == (self.shell is None):
+            raise PydanticCustomError("script", "a script is written in either 'python' or 'shell'")
+        return self
+
+
 class Step(_Part):
-    """One step. Exactly one of `do`, `approve`, `wait` and `set` is given and makes its kind.
+    """One step. Exactly one of the kinds is given and makes its kind.
 
     `needs` None follows the step written before; () starts at once. `timeout`, `within` and the like are
-    durations as text.
+    durations as text. `each` and `repeat` hold `steps` of their own, whose ids are unique in the whole playbook.
     """
 
     id: Identifier
@@ -171,15 +214,33 @@ class Step(_Part):
     timeout: Duration | None = None
     retry: Retry | None = None
     undo: Undo | None = None
+    expires: Duration | None = None
+    secret_outputs: Annotated[tuple[Identifier, ...], Field(strict=False, max_length=20)] = ()
 
     approve: str = ""
     show: Needs = ()
     seats: Annotated[tuple[SeatEntry, ...], Field(strict=False, max_length=20)] = ()
     within: Duration = "4h"
-    late: Literal["deny", "escalate", "hold"] = "deny"
+    late: Literal["deny", "escalate", "hold", "fail"] = "deny"
 
-    wait: Annotated[Mapping[Literal["for"], Duration], Field(min_length=1)] | None = None
+    ask: str = ""
+    fields: Annotated[Mapping[Identifier, Input], Field(max_length=50)] = {}
+    who: SeatEntry | None = None
+
+    wait: Wait | None = None
+
+    run: Slug | None = None
+    detached: bool = False
+
+    each: Any = None
+    at_once: Annotated[int, Field(ge=1, le=100)] = 1
+    may_fail: Annotated[int, Field(ge=0, le=MAX_ITEMS)] = 0
+    repeat: Loop | None = None
+    steps: Annotated[tuple[Step, ...], Field(strict=False)] = ()
+    outputs: Mapping[Identifier, Any] = {}
+
     set: Mapping[Identifier, Any] | None = None
+    script: Script | None = None
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Step:
@@ -195,14 +256,48 @@ class Step(_Part):
             return f"a step of kind '{self.kind}' has no key '{foreign[0]}'"
         if getattr(self, self.kind) in ("", None):
             return f"'{self.kind}' is empty"
-        if self.kind == "approve" and not self.seats:
-            return "a gate needs 'seats', such as [{role: tier-2}]"
-        return ""
+        return _GAPS[self.kind](self) if self.kind in _GAPS else ""
 
     @property
     def kind(self) -> str:
-        """do, approve, wait or set."""
+        """One of kinds.KINDS."""
         return next(kind for kind in KINDS if kind in self.model_fields_set)
+
+
+def _gap_of_gate(step: Step) -> str:
+    if not step.seats:
+        return "a gate needs 'seats', such as [{role: tier-2}]"
+    return "a gate that is late can deny, escalate or hold, not fail" if step.late == "fail" else ""
+
+
+def _gap_of_question(step: Step) -> str:
+    if not step.fields:
+        return "a question needs 'fields', such as {hosts: {type: list}}"
+    if step.who is None:
+        return "a question needs 'who', such as {role: tier-2}"
+    if "late" in step.model_fields_set and step.late not in {"fail", "hold"}:
+        return "a question that is late can fail or hold"
+    return ""
+
+
+def _gap_of_block(step: Step) -> str:
+    return "" if step.steps else f"'{step.kind}' needs 'steps', which it does again and again"
+
+
+def _gap_of_each(step: Step) -> str:
+    if not isinstance(step.each, str | list):
+        return "'each' is a list, or an expression that gives one"
+    if isinstance(step.each, list) and len(step.each) > MAX_ITEMS:
+        return f"'each' has more than {MAX_ITEMS} items"
+    return _gap_of_block(step)
+
+
+_GAPS = {
+    "approve": _gap_of_gate,
+    "ask": _gap_of_question,
+    "each": _gap_of_each,
+    "repeat": _gap_of_block,
+}
 
 
 class Playbook(_Part):
@@ -211,6 +306,7 @@ class Playbook(_Part):
     playbook: Slug
     title: Annotated[str, Field(min_length=1, max_length=200)]
     description: Annotated[str, Field(max_length=10_000)] = ""
+    references: Annotated[tuple[Reference, ...], Field(strict=False, max_length=50)] = ()
     triggers: Annotated[tuple[Trigger, ...], Field(strict=False, max_length=50)] = ()
     inputs: Mapping[Identifier, Input] = {}
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=MAX_STEPS)]
@@ -218,37 +314,47 @@ class Playbook(_Part):
     on_failure: Literal["stop", "rollback"] = "stop"
 
 
-def kind_problem(keys: Collection[str]) -> str:
-    """What is wrong with the kind of a step that has these keys, empty when it has exactly one."""
-    later = [kind for kind in LATER_KINDS if kind in keys]
-    if later:
-        return f"step kind '{later[0]}' is not available in this release; there are {_listed(KINDS)}"
-    kinds = [kind for kind in KINDS if kind in keys]
-    if not kinds:
-        return f"a step needs one of {_listed(KINDS)}, which says what it does"
-    if len(kinds) > 1:
-        return f"a step has exactly one kind, and this has {_listed(kinds)}; make each a step of its own"
-    return ""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A step where it is written. `blocks` are the ids of the steps that hold it, the outermost first."""
+
+    step: Step
+    path: tuple[str | int, ...]
+    blocks: tuple[str, ...]
+
+    @property
+    def block(self) -> str:
+        """The id of the step that holds it, empty at the top."""
+        return self.blocks[-1] if self.blocks else ""
 
 
-def foreign_keys(keys: Collection[str]) -> list[str]:
-    """Which keys of a step of one kind belong to steps of other kinds, sorted."""
-    kind = next(kind for kind in KINDS if kind in keys)
-    others: frozenset[str] = frozenset().union(*KEYS_OF_KIND.values())
-    return sorted((set(keys) & others) - KEYS_OF_KIND[kind])
+def placed(playbook: Playbook) -> tuple[Placed, ...]:
+    """Every step on every level, in the order written."""
+    return tuple(_placed(playbook.steps, (), ()))
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(repr(name) for name in names[:-1])} and {names[-1]!r}"
+def _placed(
+    steps: tuple[Step, ...], path: tuple[str | int, ...], blocks: tuple[str, ...]
+) -> Iterator[Placed]:
+    for index, step in enumerate(steps):
+        at = (*path, "steps", index)
+        yield Placed(step, at, blocks)
+        if step.kind in BLOCKS:
+            yield from _placed(step.steps, at, (*blocks, step.id))
 
 
 def needs_of(playbook: Playbook) -> dict[str, tuple[str, ...]]:
-    """Step id -> the ids that it needs, with the implicit order made explicit. Sorted, without repetition."""
+    """Step id -> the ids that it needs, all in its own block, with the implicit order made explicit.
+
+    Sorted, without repetition; of the steps on every level.
+    """
     needs: dict[str, tuple[str, ...]] = {}
-    previous: tuple[str, ...] = ()
-    for step in playbook.steps:
-        needs[step.id] = previous if step.needs is None else tuple(sorted(set(step.needs)))
-        previous = (step.id,)
+    previous: dict[str, tuple[str, ...]] = {}  # by block
+    for place in placed(playbook):
+        step = place.step
+        written_before = previous.get(place.block, ())
+        needs[step.id] = written_before if step.needs is None else tuple(sorted({*step.needs}))
+        previous[place.block] = (step.id,)
     return needs
 
 
@@ -260,6 +366,9 @@ def document(playbook: Playbook) -> dict[str, Any]:
     """
     plain = playbook.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     needs = needs_of(playbook)
-    for step, body in zip(playbook.steps, plain["steps"], strict=True):
-        body["needs"] = list(needs[step.id])
+    for place in placed(playbook):
+        body: Any = plain
+        for part in place.path:
+            body = body[part]
+        body["needs"] = list(needs[place.step.id])
     return plain

@@ -82,8 +82,8 @@ def _begin_to_wait(change: Change, step: Step) -> None:
     if step.kind == "approve":
         requests.open_gate(change, step)
         return
-    timer = definition.steps[step.key].wait or {"for": "0s"}
-    due_at = change.now + parse_duration(timer["for"])
+    timer = definition.steps[step.key].wait
+    due_at = change.now + parse_duration(timer.for_ if timer and timer.for_ else "0s")
     wait(step, WaitReason.TIME, now=change.now, due_at=due_at)
 
 
