@@ -30,7 +30,9 @@ class Playbook(models.Model):
 class PlaybookVersion(models.Model):
     """`document` is what runs, `digest` the SHA-256 of its canonical JSON, `source` the text as it was written.
 
-    A shipped version that nobody changed has neither author nor publisher.
+    `pins` are the versions of other playbooks that it runs, fixed when it is published, and `closure_digest` is
+    over all of that (domain/pins.py); both are empty before. A shipped version that nobody changed has neither
+    author nor publisher.
     """
 
     id = identifier()
@@ -40,6 +42,8 @@ class PlaybookVersion(models.Model):
     source = models.TextField()
     document = models.JSONField()
     digest = models.CharField(max_length=64)
+    pins = models.JSONField(default=dict)
+    closure_digest = models.CharField(max_length=64, blank=True)
     author = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     publisher = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
