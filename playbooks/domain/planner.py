@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from playbooks.domain.expressions import ExpressionError
+from playbooks.domain.kinds import CALLS
 from playbooks.domain.statuses import STEP_ENDED, RunStatus, StepStatus
 
 NOT_REACHED = "Skipped, because something that it follows failed."
@@ -24,7 +25,7 @@ class Node:
     """One step as the planner sees it. `needs` are keys of other nodes."""
 
     key: str
-    kind: str  # do, approve, wait, set
+    kind: str  # one of kinds.KINDS
     needs: tuple[str, ...] = ()
     after: str = "success"  # success, failure, always
     when: str | None = None
@@ -54,15 +55,26 @@ Values = Callable[[Node, Mapping[str, State]], Mapping[str, object]]
 
 
 def plan(
-    nodes: Sequence[Node], states: Mapping[str, State], *, condition: Condition, values: Values
+    nodes: Sequence[Node],
+    states: Mapping[str, State],
+    *,
+    condition: Condition,
+    values: Values,
+    is_stopping: bool = False,
 ) -> tuple[Move, ...]:
-    """Every move that follows from `states`, in the order in which they follow from each other."""
+    """Every move that follows from `states`, in the order in which they follow from each other.
+
+    When it `is_stopping`, nothing new starts but what is to run in any case (`after: always`).
+    """
     now = dict(states)
     failed: set[str] = set()
     moves: list[Move] = []
     for node in _in_order(nodes):
         if now[node.key].status is StepStatus.PENDING and _is_due(node, now):
-            move = _move(node, now, failed, condition, values)
+            stops = is_stopping and node.after != "always"
+            move = (
+                Move(node.key, StepStatus.CANCELLED) if stops else _move(node, now, failed, condition, values)
+            )
             now[node.key] = State(move.status, move.outputs or {})
             moves.append(move)
         if _has_failed(node, now[node.key].status, failed):
@@ -114,7 +126,7 @@ def _entry(node: Node, states: Mapping[str, State], values: Values) -> Move:
     """How a step of each kind begins."""
     if node.kind == "set":
         return Move(node.key, StepStatus.SUCCEEDED, outputs=values(node, states))
-    if node.kind == "do":
+    if node.kind in CALLS:
         return Move(node.key, StepStatus.READY)
     return Move(node.key, StepStatus.WAITING)
 

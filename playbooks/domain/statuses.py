@@ -35,7 +35,34 @@ class AttemptStatus(StrEnum):
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    PENDING = "pending"  # a job at the far side goes on; it is asked about again
     LOST = "lost"  # the lease ran out before an answer came
+
+
+class TurnStatus(StrEnum):
+    """One turn of an `each` or a `repeat`."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class QuestionStatus(StrEnum):
+    OPEN = "open"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class ExpiryStatus(StrEnum):
+    """A change that is to be taken back at its time."""
+
+    ACTIVE = "active"
+    UNDOING = "undoing"  # a run takes it back
+    RELEASED = "released"  # its time came, and somebody else holds the same target still
+    ENDED = "ended"  # it was taken back, by its time or by a rollback
 
 
 class RequestStatus(StrEnum):
@@ -52,9 +79,18 @@ class WaitReason(StrEnum):
     """What a waiting step waits for."""
 
     APPROVAL = "approval"
+    ANSWER = "answer"
     TIME = "time"
+    EVENT = "event"
+    CHILD = "child"  # a run of another playbook
+    TURNS = "turns"  # of its own block
+    JOB = "job"  # at the far side
     RETRY = "retry"
     RECEIPT = "receipt"  # the evidence of its approval in a signed checkpoint
+    SLOT = "slot"  # the connection serves as many steps as it may
+    RATE = "rate"  # the connection was called as often as it may be
+    HOLD = "hold"  # a person holds the playbook, the connection, or everything
+    PAUSE = "pause"  # a person pauses the run
 
 
 class VersionStatus(StrEnum):
@@ -125,10 +161,34 @@ TRANSITIONS: Mapping[type[StrEnum], Table] = {
         STEP.CANCELLED: frozenset(),
     },
     AttemptStatus: {
-        AttemptStatus.RUNNING: frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.FAILED, AttemptStatus.LOST}),
+        AttemptStatus.RUNNING: frozenset(
+            {AttemptStatus.SUCCEEDED, AttemptStatus.FAILED, AttemptStatus.PENDING, AttemptStatus.LOST}
+        ),
+        AttemptStatus.PENDING: frozenset({AttemptStatus.RUNNING}),
         AttemptStatus.LOST: frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.FAILED}),
         AttemptStatus.SUCCEEDED: frozenset(),
         AttemptStatus.FAILED: frozenset(),
+    },
+    TurnStatus: {
+        TurnStatus.PENDING: frozenset({TurnStatus.RUNNING, TurnStatus.CANCELLED}),
+        TurnStatus.RUNNING: frozenset({TurnStatus.SUCCEEDED, TurnStatus.FAILED, TurnStatus.CANCELLED}),
+        TurnStatus.SUCCEEDED: frozenset(),
+        TurnStatus.FAILED: frozenset(),
+        TurnStatus.CANCELLED: frozenset(),
+    },
+    QuestionStatus: {
+        QuestionStatus.OPEN: frozenset(
+            {QuestionStatus.ANSWERED, QuestionStatus.EXPIRED, QuestionStatus.WITHDRAWN}
+        ),
+        QuestionStatus.ANSWERED: frozenset(),
+        QuestionStatus.EXPIRED: frozenset(),
+        QuestionStatus.WITHDRAWN: frozenset(),
+    },
+    ExpiryStatus: {
+        ExpiryStatus.ACTIVE: frozenset({ExpiryStatus.UNDOING, ExpiryStatus.RELEASED, ExpiryStatus.ENDED}),
+        ExpiryStatus.UNDOING: frozenset({ExpiryStatus.ENDED}),
+        ExpiryStatus.RELEASED: frozenset(),
+        ExpiryStatus.ENDED: frozenset(),
     },
     RequestStatus: {
         REQUEST.OPEN: frozenset(

@@ -7,8 +7,9 @@ from playbooks.models.cases import Case
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
-from playbooks.models.runs import Attempt, Run, RunTrigger, Step
+from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
 from playbooks.models.system import Heartbeat, IdempotencyKey
+from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
 
 __all__ = [
     "Alert",
@@ -18,7 +19,11 @@ __all__ = [
     "Case",
     "Connection",
     "Consumption",
+    "Event",
+    "Expiry",
     "Heartbeat",
+    "Hold",
+    "HoldScope",
     "IdempotencyKey",
     "Late",
     "Membership",
@@ -26,6 +31,7 @@ __all__ = [
     "PlaybookVersion",
     "Principal",
     "PrincipalKind",
+    "Question",
     "Run",
     "RunTrigger",
     "Seat",
@@ -33,6 +39,7 @@ __all__ = [
     "Source",
     "Step",
     "Token",
+    "Turn",
     "seal",
     "unseal",
 ]

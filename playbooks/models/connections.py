@@ -16,7 +16,12 @@ from playbooks.models.people import Principal
 
 
 class Connection(models.Model):
-    """`revision` counts every change of settings or secrets: approvals bind it."""
+    """`revision` counts every change of settings or secrets: approvals bind it.
+
+    Limits are off where they are null: `most_at_once` steps use it at a time, it is called `most_calls` times in
+    `calls_seconds`, and steps change `most_targets` different targets in `targets_seconds`; beyond that each step
+    needs an approval by `targets_role`.
+    """
 
     id = identifier()
     name = models.SlugField(max_length=64, unique=True)
@@ -27,6 +32,12 @@ class Connection(models.Model):
     environment = models.CharField(max_length=40, blank=True)
     owner = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     is_simulated = models.BooleanField(default=False)
+    most_at_once = models.PositiveIntegerField(null=True)
+    most_calls = models.PositiveIntegerField(null=True)
+    calls_seconds = models.PositiveIntegerField(default=60)
+    most_targets = models.PositiveIntegerField(null=True)
+    targets_seconds = models.PositiveIntegerField(default=3600)
+    targets_role = models.SlugField(max_length=64, default="tier-2")
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 

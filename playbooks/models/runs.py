@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from django.db import models
 
-from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus
+from playbooks.domain.frames import name_of
+from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, TurnStatus
 from playbooks.models.alerts import Alert
 from playbooks.models.cases import Case
 from playbooks.models.columns import identifier, is_one_of, status
@@ -18,10 +19,15 @@ from playbooks.models.playbooks import PlaybookVersion
 class RunTrigger(StrEnum):
     ALERT = "alert"
     PERSON = "person"
+    PLAYBOOK = "playbook"  # a step of kind `run`
+    EXPIRY = "expiry"  # takes back what was to last for a time only
 
 
 class Run(models.Model):
-    """One run of one version. `context` is what expressions see besides inputs and steps: {alert, case}."""
+    """One run of one version. `context` is what expressions see besides inputs and steps: {alert, case}.
+
+    `parent` is the step that started it; unless it `is_detached`, that step waits for its end.
+    """
 
     id = identifier()
     version = models.ForeignKey(PlaybookVersion, models.PROTECT, related_name="runs")
@@ -30,6 +36,10 @@ class Run(models.Model):
     status = status(RunStatus, RunStatus.QUEUED)
     trigger = models.CharField(max_length=10)
     requested_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
+    parent = models.ForeignKey("Step", models.PROTECT, null=True, related_name="children")
+    is_detached = models.BooleanField(default=False)
+    depth = models.PositiveSmallIntegerField(default=0)  # how many runs are above it
+    repeats = models.ForeignKey("self", models.PROTECT, null=True, related_name="repeated_by")
     simulates_all = models.BooleanField(default=False)  # somebody asked for a simulation
     is_simulated = models.BooleanField(default=False)  # at least one of its actions goes to a simulator
     inputs = models.JSONField(default=dict)
@@ -37,6 +47,8 @@ class Run(models.Model):
     outputs = models.JSONField(default=dict)
     sentence = models.TextField(blank=True)  # why it failed, for a person
     rollbacks = models.PositiveSmallIntegerField(default=0)  # how many were started
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -45,7 +57,7 @@ class Run(models.Model):
         permissions = [
             ("see_run", "See runs"),
             ("start_run", "Start runs"),
-            ("stop_run", "Cancel runs"),
+            ("stop_run", "Cancel, pause and resume runs"),
             ("roll_back_run", "Roll back runs"),
             ("resolve_step", "Say what became of a step with an unknown outcome"),
         ]
@@ -58,31 +70,55 @@ class Run(models.Model):
             is_one_of("status", RunStatus, name="the_status_of_a_run_is_known"),
             is_one_of("trigger", RunTrigger, name="the_trigger_of_a_run_is_known"),
         ]
-        indexes = [models.Index(fields=["-created_at"], name="runs_by_time")]
+        indexes = [
+            models.Index(fields=["-created_at"], name="runs_by_time"),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(status=RunStatus.QUEUED.value),
+                name="runs_that_are_queued",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"run {self.id.hex[-6:]} of {self.version}"
 
 
 class Step(models.Model):
-    """One step of a run. `round` 0 does; round n is the n-th rollback, whose steps undo."""
+    """One step of a run. `round` 0 does; round n is the n-th rollback, whose steps undo.
+
+    `key` and `frame` say where it stands (domain/frames.py), `needs` are ids in the same frame. `due_at` is when
+    what it waits for is looked at again, `deadline_at` when it is to be stopped. A step that `is_stopping` was
+    asked to stop and has not ended yet.
+    """
 
     id = identifier()
     run = models.ForeignKey(Run, models.PROTECT, related_name="steps")
     round = models.PositiveSmallIntegerField(default=0)
-    key = models.CharField(max_length=64)  # the step's id in the playbook
+    frame = models.CharField(max_length=600, blank=True)
+    key = models.CharField(max_length=600)
     position = models.PositiveSmallIntegerField()
-    kind = models.CharField(max_length=10)  # do, approve, wait, set
+    kind = models.CharField(max_length=10)  # one of kinds.KINDS
     needs = models.JSONField(default=list)
     action = models.CharField(max_length=80, blank=True)
     effect = models.CharField(max_length=10, blank=True)
     undoes = models.ForeignKey("self", models.PROTECT, null=True, related_name="undone_by")
+    adopts = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="+"
+    )  # of the run that this repeats
     status = status(StepStatus, StepStatus.PENDING)
     wait_reason = models.CharField(max_length=12, blank=True)
+    connection = models.ForeignKey(
+        Connection, models.PROTECT, null=True, related_name="+"
+    )  # that it waits for
+    event = models.CharField(max_length=100, blank=True)  # that it waits for
+    event_key = models.CharField(max_length=200, blank=True)
     due_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+    is_stopping = models.BooleanField(default=False)
     changed_at = models.DateTimeField()  # since when it is in this status
     attempt_count = models.PositiveSmallIntegerField(default=0)
     outputs = models.JSONField(default=dict)
+    sealed = models.BinaryField(default=bytes)  # its secret outputs
     sentence = models.TextField(blank=True)
 
     class Meta:
@@ -106,17 +142,67 @@ class Step(models.Model):
                 condition=models.Q(status=StepStatus.WAITING.value),
                 name="steps_that_fall_due",
             ),
+            models.Index(
+                fields=["deadline_at"],
+                condition=models.Q(status=StepStatus.WAITING.value, deadline_at__isnull=False),
+                name="steps_that_take_too_long",
+            ),
+            models.Index(
+                fields=["event", "event_key"],
+                condition=models.Q(wait_reason="event"),
+                name="steps_that_wait_for_an_event",
+            ),
+            models.Index(
+                fields=["wait_reason", "connection", "changed_at"],
+                condition=models.Q(wait_reason__in=["slot", "rate", "hold"]),
+                name="steps_that_are_held_back",
+            ),
+            models.Index(
+                fields=["changed_at"],
+                condition=models.Q(is_stopping=True, status=StepStatus.WAITING.value),
+                name="steps_that_are_stopping",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def name(self) -> str:
+        """Its id in the playbook."""
+        return name_of(self.key)
+
+
+class Turn(models.Model):
+    """One turn of a step that holds others: an item of an `each`, or a round of a `repeat` (without `item`)."""
+
+    id = identifier()
+    step = models.ForeignKey(Step, models.PROTECT, related_name="turns")
+    index = models.PositiveIntegerField()  # from 0
+    status = status(TurnStatus, TurnStatus.PENDING)
+    item = models.JSONField(null=True)
+    outputs = models.JSONField(default=dict)
+    sentence = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["step", "index"], name="a_turn_is_taken_once"),
+            is_one_of("status", TurnStatus, name="the_status_of_a_turn_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step}[{self.index}]"
 
 
 class Attempt(models.Model):
     """One try at a step: the intent, recorded before the effect, and then its outcome, once.
 
     `number` fences: a settle that names an older attempt changes nothing. `idempotency_key` stays the same when
-    an attempt recovers another whose answer was lost. `parameters` never hold a secret.
+    an attempt recovers another whose answer was lost. `parameters` never hold a secret. `handle` names the job
+    that goes on at the far side after the call came back.
     """
 
     id = identifier()
@@ -131,6 +217,7 @@ class Attempt(models.Model):
     is_simulated = models.BooleanField(default=False)
     parameters = models.JSONField(default=dict)
     parameters_digest = models.CharField(max_length=64)
+    handle = models.JSONField(null=True)
     started_at = models.DateTimeField()
     lease_until = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -153,7 +240,12 @@ class Attempt(models.Model):
                 fields=["lease_until"],
                 condition=models.Q(status=AttemptStatus.RUNNING.value),
                 name="leases_that_run_out",
-            )
+            ),
+            models.Index(
+                fields=["connection", "started_at"],
+                condition=models.Q(status__in=[AttemptStatus.RUNNING.value, AttemptStatus.PENDING.value]),
+                name="attempts_that_use_a_connection",
+            ),
         ]
 
     def __str__(self) -> str:
