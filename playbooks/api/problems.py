@@ -20,8 +20,7 @@ from playbooks.audit.bundle import ExportError
 from playbooks.domain.problems import Problem, Unreadable
 from playbooks.models import Principal
 from playbooks.operations import sessions
-from playbooks.operations.playbooks import Unsound
-from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Missing, Refused
+from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Missing, Refused, Unsound
 
 logger = logging.getLogger(__name__)
 

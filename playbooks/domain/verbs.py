@@ -56,6 +56,7 @@ class Verb(StrEnum):
 
     VERSION_DRAFTED = "version.drafted", "A version of a playbook was written."
     VERSION_SUBMITTED = "version.submitted", "A version was sent to review."
+    VERSION_SENT_BACK = "version.sent_back", "A version in review went back to its author, with the reason."
     VERSION_PUBLISHED = "version.published", "A second person put a version into force."
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
 

@@ -1,21 +1,23 @@
-"""Playbooks and the life of their versions: draft, in review, published, retired."""
+"""Playbooks and the life of their versions: draft, in review (and back), published, retired."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from playbooks import audit
+from playbooks import access, audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.canonical import digest
 from playbooks.domain.check import check
 from playbooks.domain.duties import Denial
+from playbooks.domain.pins import closure_digest
 from playbooks.domain.playbook import Playbook as Document
 from playbooks.domain.playbook import document
-from playbooks.domain.problems import Problem
 from playbooks.domain.statuses import VersionStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Playbook, PlaybookVersion, Principal
@@ -23,19 +25,14 @@ from playbooks.operations.actions import actions
 from playbooks.operations.authors import authors_of
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.moves import move
-from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.pins import pins_now
+from playbooks.operations.refusals import Invalid, Missing, Refused, Unsound
 
 PUBLISHER_IS_AUTHOR = Denial(
     "publisher_is_author", "You wrote this version (or a change in it), so somebody else has to publish it."
 )
 
-
-class Unsound(Exception):
-    """The text is no playbook. `problems` has each with its line and column."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        super().__init__(f"The playbook has {len(problems)} problems.")
+LONGEST_REASON = 2000
 
 
 def draft(text: str, *, caller: Caller, slug: str = "") -> PlaybookVersion:
@@ -49,22 +46,68 @@ def draft(text: str, *, caller: Caller, slug: str = "") -> PlaybookVersion:
         return _draft(text, author=caller.principal, actor=caller.actor, slug=slug, now=timezone.now())
 
 
+def adapt(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
+    """Stores the text of any version, such as a retired one, as a new draft by the caller."""
+    caller.require("write_playbook", "write playbooks")
+    with transaction.atomic(durable=True):
+        version = _locked(slug, number)
+        facts = {"adapted_from": version.number}
+        return _draft(
+            version.source, author=caller.principal, actor=caller.actor, now=timezone.now(), facts=facts
+        )
+
+
 def submit(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     """Sends a draft to review."""
     caller.require("write_playbook", "submit versions for review")
-    return _govern(slug, number, VersionStatus.IN_REVIEW, Verb.VERSION_SUBMITTED, caller)
+    with transaction.atomic(durable=True):
+        version = _locked(slug, number)
+        _require_move(version, VersionStatus.IN_REVIEW)
+        _require_newer(version)
+        return _moved(version, VersionStatus.IN_REVIEW, Verb.VERSION_SUBMITTED, caller.actor, timezone.now())
+
+
+def send_back(slug: str, number: int, *, caller: Caller, reason: str) -> PlaybookVersion:
+    """Makes a version in review a draft again, by a reviewer or an author.
+
+    Raises Invalid without a reason: it is what the author goes on from.
+    """
+    if not access.may(caller.principal, "write_playbook"):
+        caller.require("publish_playbook", "send versions back")
+    reason = _reason(reason)
+    with transaction.atomic(durable=True):
+        version = _locked(slug, number)
+        _require_move(version, VersionStatus.DRAFT)
+        facts = {"reason": reason}
+        now = timezone.now()
+        return _moved(version, VersionStatus.DRAFT, Verb.VERSION_SENT_BACK, caller.actor, now, facts)
 
 
 def publish(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
-    """Puts a reviewed version in force and retires the one before. Never by an author of it."""
+    """Puts a reviewed version in force, with the playbooks that it runs pinned, and retires the one before.
+
+    Never by an author of it. Raises Unsound where a step runs what cannot be run.
+    """
     caller.require("publish_playbook", "publish playbooks")
-    return _govern(slug, number, VersionStatus.PUBLISHED, Verb.VERSION_PUBLISHED, caller)
+    with transaction.atomic(durable=True):
+        version = _locked(slug, number)
+        if str(caller.principal.pk) in authors_of(version):
+            raise Refused(PUBLISHER_IS_AUTHOR)
+        _require_move(version, VersionStatus.PUBLISHED)
+        _require_newer(version)
+        now = timezone.now()
+        for older in version.playbook.versions.filter(status=VersionStatus.PUBLISHED):
+            _moved(older, VersionStatus.RETIRED, Verb.VERSION_RETIRED, caller.actor, now)
+        return _put_in_force(version, caller.actor, now, publisher=caller.principal)
 
 
 def retire(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     """Takes a version out of force. Runs that are under way stay on it."""
     caller.require("publish_playbook", "retire playbooks")
-    return _govern(slug, number, VersionStatus.RETIRED, Verb.VERSION_RETIRED, caller)
+    with transaction.atomic(durable=True):
+        version = _locked(slug, number)
+        _require_move(version, VersionStatus.RETIRED)
+        return _moved(version, VersionStatus.RETIRED, Verb.VERSION_RETIRED, caller.actor, timezone.now())
 
 
 def ship(text: str) -> PlaybookVersion:
@@ -78,14 +121,20 @@ def ship(text: str) -> PlaybookVersion:
         if known is not None:
             return known
         now = timezone.now()
-        version = _draft(text, author=None, actor=SYSTEM, slug="", now=now)
+        version = _draft(text, author=None, actor=SYSTEM, now=now)
         move(version, VersionStatus.IN_REVIEW)
-        move(version, VersionStatus.PUBLISHED, published_at=now)
-        audit.append(_entry(version, Verb.VERSION_PUBLISHED, SYSTEM, now))
-    return version
+        return _put_in_force(version, SYSTEM, now, publisher=None)
 
 
-def _draft(text: str, *, author: Principal | None, actor: Actor, slug: str, now: datetime) -> PlaybookVersion:
+def _draft(
+    text: str,
+    *,
+    author: Principal | None,
+    actor: Actor,
+    now: datetime,
+    slug: str = "",
+    facts: Mapping[str, Any] | None = None,
+) -> PlaybookVersion:
     sound = _sound(text)
     if slug and sound.playbook != slug:
         raise Invalid([("/playbook", f"The text is of the playbook {sound.playbook}, not of {slug}.")])
@@ -102,7 +151,7 @@ def _draft(text: str, *, author: Principal | None, actor: Actor, slug: str, now:
         author=author,
         created_at=now,
     )
-    audit.append(_entry(version, Verb.VERSION_DRAFTED, actor, now))
+    audit.append(_entry(version, Verb.VERSION_DRAFTED, actor, now, facts))
     return version
 
 
@@ -113,40 +162,82 @@ def _sound(text: str) -> Document:
     return checked.playbook
 
 
-def _govern(slug: str, number: int, status: VersionStatus, verb: Verb, caller: Caller) -> PlaybookVersion:
-    with transaction.atomic(durable=True):
-        version = _locked(slug, number)
-        now = timezone.now()
-        columns = _publish(version, caller, now) if status is VersionStatus.PUBLISHED else {}
-        _require_move(version, status)
-        move(version, status, **columns)
-        audit.append(_entry(version, verb, caller.actor, now))
+def _put_in_force(
+    version: PlaybookVersion, actor: Actor, now: datetime, *, publisher: Principal | None
+) -> PlaybookVersion:
+    """The version, published. The playbook keeps the title of what is in force."""
+    pins = pins_now(version)
+    closure = closure_digest(version.digest, pins)
+    move(
+        version,
+        VersionStatus.PUBLISHED,
+        publisher=publisher,
+        published_at=now,
+        pins=pins,
+        closure_digest=closure,
+    )
+    Playbook.objects.filter(pk=version.playbook_id).update(title=version.document["title"])
+    audit.append(
+        _entry(version, Verb.VERSION_PUBLISHED, actor, now, {"pins": pins, "closure_digest": closure})
+    )
     return version
 
 
-def _publish(version: PlaybookVersion, caller: Caller, now: datetime) -> dict[str, object]:
-    if str(caller.principal.pk) in authors_of(version):
-        raise Refused(PUBLISHER_IS_AUTHOR)
-    _require_move(version, VersionStatus.PUBLISHED)
-    for older in version.playbook.versions.filter(status=VersionStatus.PUBLISHED):
-        move(older, VersionStatus.RETIRED)
-        audit.append(_entry(older, Verb.VERSION_RETIRED, caller.actor, now))
-    return {"publisher": caller.principal, "published_at": now}
+def _moved(
+    version: PlaybookVersion,
+    status: VersionStatus,
+    verb: Verb,
+    actor: Actor,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> PlaybookVersion:
+    move(version, status)
+    audit.append(_entry(version, verb, actor, now, facts))
+    return version
+
+
+_BEFORE = {
+    VersionStatus.DRAFT: VersionStatus.IN_REVIEW,
+    VersionStatus.IN_REVIEW: VersionStatus.DRAFT,
+    VersionStatus.PUBLISHED: VersionStatus.IN_REVIEW,
+    VersionStatus.RETIRED: VersionStatus.PUBLISHED,
+}
+_WORDS = {
+    VersionStatus.DRAFT: ("a draft", "sent back"),
+    VersionStatus.IN_REVIEW: ("in review", "sent to review"),
+    VersionStatus.PUBLISHED: ("published", "published"),
+    VersionStatus.RETIRED: ("retired", "retired"),
+}
 
 
 def _require_move(version: PlaybookVersion, status: VersionStatus) -> None:
-    before = {
-        VersionStatus.IN_REVIEW: VersionStatus.DRAFT,
-        VersionStatus.PUBLISHED: VersionStatus.IN_REVIEW,
-        VersionStatus.RETIRED: VersionStatus.PUBLISHED,
-    }[status]
+    before = _BEFORE[status]
     if version.status != before:
-        raise Refused(
-            Denial(
-                "version_status",
-                f"This version is {version.status}; only one that is {before} can be {status}.",
-            )
+        is_now = _WORDS[VersionStatus(version.status)][0]
+        sentence = (
+            f"This version is {is_now}; only one that is {_WORDS[before][0]} can be {_WORDS[status][1]}."
         )
+        raise Refused(Denial("version_status", sentence))
+
+
+def _require_newer(version: PlaybookVersion) -> None:
+    """What was in force later is never put out of force by an older text, whose author did not know of it."""
+    newer = version.playbook.versions.filter(published_at__isnull=False, number__gt=version.number)
+    if last := newer.order_by("-number").first():
+        sentence = (
+            f"Version {last.number}, which is newer, has been in force. To go back to what this one says, adapt it: "
+            "that makes a new draft, which can be compared with what is in force."
+        )
+        raise Refused(Denial("version_status", sentence))
+
+
+def _reason(text: str) -> str:
+    reason = text.strip()
+    if not reason:
+        raise Invalid([("/reason", "Say what has to change before this can be published.")])
+    if len(reason) > LONGEST_REASON:
+        raise Invalid([("/reason", f"A reason has at most {LONGEST_REASON:,} characters.")])
+    return reason
 
 
 def _locked(slug: str, number: int) -> PlaybookVersion:
@@ -158,13 +249,20 @@ def _locked(slug: str, number: int) -> PlaybookVersion:
     return version
 
 
-def _entry(version: PlaybookVersion, verb: Verb, actor: Actor, now: datetime) -> Entry:
+def _entry(
+    version: PlaybookVersion,
+    verb: Verb,
+    actor: Actor,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> Entry:
+    about = {"playbook": version.playbook.slug, "version": version.number, "digest": version.digest}
     return Entry(
         stream=Stream("playbook", str(version.playbook_id)),
         verb=verb,
         actor=actor,
         subject=Subject("version", str(version.pk), str(version)),
         outcome="done",
-        facts={"playbook": version.playbook.slug, "version": version.number, "digest": version.digest},
+        facts={**about, **(facts or {})},
         occurred_at=now,
     )

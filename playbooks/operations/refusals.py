@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from playbooks.domain.duties import Denial
+from playbooks.domain.problems import Problem
 
 # Refusals because of what the object is now, not because of who asks.
 CONFLICTS = frozenset(
@@ -48,6 +49,15 @@ class Invalid(Exception):
     def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
         self.errors = tuple(errors)
         super().__init__("; ".join(sentence for _, sentence in errors))
+
+
+class Unsound(Exception):
+    """The text is no playbook, or one that cannot run. `problems` has each with its line and column."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        count = f"{len(problems)} problems" if len(problems) != 1 else "a problem"
+        super().__init__(f"The playbook has {count}.")
 
 
 class Missing(Exception):

@@ -19,8 +19,7 @@ from playbooks.domain.check import check
 from playbooks.domain.problems import Problem
 from playbooks.operations import playbooks as operations
 from playbooks.operations.actions import actions
-from playbooks.operations.playbooks import Unsound
-from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
+from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused, Unsound
 from playbooks.queries import playbooks as queries
 from playbooks.queries import references
 from playbooks.queries.playbooks import VersionRow, VersionView

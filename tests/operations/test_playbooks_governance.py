@@ -10,8 +10,7 @@ from playbooks.domain.statuses import VersionStatus
 from playbooks.models import PlaybookVersion
 from playbooks.operations import people, playbooks, runs
 from playbooks.operations.caller import SYSTEM, Caller
-from playbooks.operations.playbooks import Unsound
-from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.refusals import Invalid, Missing, Refused, Unsound
 from tests.cast import Cast, publish
 
 TEXT = "playbook: small\ntitle: Small\nsteps:\n  - id: note\n    set: {a: 1}\n"
@@ -166,3 +165,70 @@ def test_a_shipped_playbook_that_is_there_already_stays_as_it_is(cast: Cast) -> 
     again = playbooks.ship(TEXT)
     assert again == first
     assert PlaybookVersion.objects.count() == 1
+
+
+def test_a_version_in_review_goes_back_with_a_reason(cast: Cast) -> None:
+    author, publisher = cast.caller("author"), cast.caller("publisher")
+    draft = submitted(cast, author)
+    for empty in ("", "  \n"):
+        with pytest.raises(Invalid):
+            playbooks.send_back("small", draft.number, caller=publisher, reason=empty)
+    with pytest.raises(Invalid):
+        playbooks.send_back("small", draft.number, caller=publisher, reason="x" * 2001)
+    back = playbooks.send_back("small", draft.number, caller=publisher, reason="Say why a is 1.")
+    assert back.status == VersionStatus.DRAFT
+    with pytest.raises(Refused) as refusal:
+        playbooks.publish("small", draft.number, caller=publisher)
+    assert rule_of(refusal) == "version_status"
+    playbooks.submit("small", draft.number, caller=author)
+    assert playbooks.publish("small", draft.number, caller=publisher).status == VersionStatus.PUBLISHED
+
+
+def test_an_author_takes_a_version_back_from_review_and_nobody_else_does(cast: Cast) -> None:
+    draft = submitted(cast, cast.caller("author"))
+    for who in ("analyst", "admin", "outsider"):
+        with pytest.raises(Refused) as refusal:
+            playbooks.send_back("small", draft.number, caller=cast.caller(who), reason="No.")
+        assert rule_of(refusal) == "no_permission"
+    author = cast.caller("author")
+    assert playbooks.send_back("small", draft.number, caller=author, reason="A typo.").status == "draft"
+    with pytest.raises(Refused) as refusal:
+        playbooks.send_back("small", draft.number, caller=author, reason="Again.")
+    assert "only one that is in review can be sent back" in str(refusal.value)
+
+
+def test_an_older_text_never_replaces_one_that_was_in_force_later(cast: Cast) -> None:
+    author = cast.caller("author")
+    old, waiting = playbooks.draft(TEXT, caller=author), submitted(cast, author)
+    publish(cast, TEXT.replace("a: 1", "a: 2"))
+    for act, number, who in (
+        (playbooks.submit, old.number, "author"),
+        (playbooks.publish, waiting.number, "publisher"),
+    ):
+        with pytest.raises(Refused) as refusal:
+            act("small", number, caller=cast.caller(who))
+        assert rule_of(refusal) == "version_status"
+        assert "Version 3, which is newer, has been in force." in str(refusal.value)
+
+
+def test_what_a_retired_version_says_comes_back_as_a_new_draft(cast: Cast) -> None:
+    first, second = publish(cast, TEXT), publish(cast, TEXT.replace("a: 1", "a: 2"))
+    adapted = playbooks.adapt("small", first.number, caller=cast.caller("author"))
+    assert (adapted.number, adapted.status, adapted.source) == (3, VersionStatus.DRAFT, first.source)
+    assert adapted.author == cast.author
+    playbooks.submit("small", 3, caller=cast.caller("author"))
+    assert playbooks.publish("small", 3, caller=cast.caller("publisher")).digest == first.digest
+    second.refresh_from_db()
+    assert second.status == VersionStatus.RETIRED
+    with pytest.raises(Refused) as refusal:
+        playbooks.adapt("small", first.number, caller=cast.caller("publisher"))
+    assert rule_of(refusal) == "no_permission"
+
+
+def test_a_playbook_bears_the_title_of_what_is_in_force(cast: Cast) -> None:
+    publish(cast, TEXT)
+    renamed = submitted(cast, cast.caller("author"), TEXT.replace("title: Small", "title: Smaller"))
+    assert str(renamed.playbook) == "Small"
+    playbooks.publish("small", renamed.number, caller=cast.caller("publisher"))
+    renamed.playbook.refresh_from_db()
+    assert str(renamed.playbook) == "Smaller"
