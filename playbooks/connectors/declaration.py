@@ -9,7 +9,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -51,10 +51,12 @@ EGRESS = Field(
 class Secrets:
     """A handle on a connection's secrets that shows none of them by accident."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_passing", "_values")
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], passing: Iterable[str] = ()) -> None:
+        """`passing` are texts that are hidden as well, and cannot be revealed: secrets among a call's inputs."""
         self._values = dict(values)
+        self._passing = tuple(passing)
 
     def __contains__(self, name: str) -> bool:
         return bool(self._values.get(name))
@@ -69,6 +71,10 @@ class Secrets:
         """The secret called `name`, the empty string where the connection has none."""
         return self._values.get(name, "")
 
+    def and_hiding(self, texts: Iterable[str]) -> Secrets:
+        """These secrets, which hide `texts` too."""
+        return Secrets(self._values, (*self._passing, *texts))
+
     def hide(self, text: str) -> str:
         """`text` as any table can hold it and without any secret: neither whole nor a line of it, nor what an
         address among them carries (user, password, parts of its path and query), percent-encoded, in Base64 or as
@@ -81,7 +87,10 @@ class Secrets:
 
     def _forms(self) -> set[str]:
         lines = {
-            part for value in self._values.values() for part in (value, *value.splitlines()) if part.strip()
+            part
+            for value in (*self._values.values(), *self._passing)
+            for part in (value, *value.splitlines())
+            if part.strip()
         }
         plain = lines.union(*(_parts_of_address(line) for line in lines))
         encoded = {quote(part, safe="") for part in plain}
@@ -138,12 +147,27 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """How to follow and to stop what answered Pending. Each takes the context, the handle, then the inputs.
+
+    Succeeded and Failed, of either, say that the job has ended. Pending says that it has not, and Lost that the far
+    side cannot tell any more. So what goes wrong in asking is raised, never returned as Failed. `cancel` asks to
+    stop and answers what `poll` would: "accepted" is not "stopped", so it is Pending until a look tells that the job
+    has ended (Failed, or Succeeded where it was too late). It is called again and again, which must do no harm.
+    """
+
+    poll: Callable[..., Outcome]
+    cancel: Callable[..., Outcome]
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """An action and the functions that do it. Each takes the context, then the inputs as keywords.
 
     `preview` renders what would be sent and touches nothing. `lookup` is there when the action's repeat is
     LOOKUP: None says that it did not happen. `verify` belongs to an action that undoes: it takes the context,
-    its own inputs and the outputs of the step to undo, and says in a sentence what drifted since.
+    its own inputs and the outputs of the step to undo, and says in a sentence what drifted since. `job` is there
+    when the action is one (Action.is_job).
     """
 
     action: Action
@@ -151,6 +175,7 @@ class Binding:
     preview: Callable[..., Mapping[str, object]]
     lookup: Callable[..., Outcome | None] | None
     verify: Callable[[Context, Mapping[str, object], Mapping[str, object]], str | None] | None
+    job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,13 +59,16 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing a connector can do. Every field is mandatory: an author of a connector decides each.
+    """One thing a connector can do. An author of a connector decides each field but the last two, which few need.
 
-    `inputs` and `outputs` are JSON Schemas of objects; `outputs` are what later steps may read. Actions whose
+    `inputs` and `outputs` are JSON Schemas of objects; `outputs` are what later steps may read. An input that is
+    marked `writeOnly` may receive a secret output of an earlier step and is shown nowhere. Actions whose
     effect is `change` or `destroy` have a boolean output `changed`: False says that the target was already in
     the wanted state, so that a rollback leaves it there. `target` names the input that says what is acted on;
     empty, the connection itself is.
     `example` is one real-looking result, from which the simulator answers.
+    `is_job` says that it may answer Pending. `is_pure` says that it touches nothing outside itself: dry runs and
+    simulated runs really perform it, since its answer depends on its inputs alone.
     """
 
     key: str  # "nftables.block_address"
@@ -78,6 +81,8 @@ class Action:
     timeout: Timeout
     target: str
     example: Mapping[str, object]
+    is_job: bool = False
+    is_pure: bool = False
 
     @property
     def connector(self) -> str:
@@ -86,6 +91,16 @@ class Action:
     @property
     def name(self) -> str:
         return self.key.partition(".")[2]
+
+    @property
+    def secret_inputs(self) -> frozenset[str]:
+        """The names of the inputs that are marked `writeOnly`."""
+        declared = self.inputs.get("properties")
+        properties = declared if isinstance(declared, Mapping) else {}
+        marked = {
+            name for name, each in properties.items() if isinstance(each, Mapping) and each.get("writeOnly")
+        }
+        return frozenset(marked)
 
 
 Catalogue = Mapping[str, Action]

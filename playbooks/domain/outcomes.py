@@ -12,11 +12,25 @@ class Succeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A job of the far side goes on. `handle`, a JSON object without secrets, is what asking for it needs;
+    `poll_after` are seconds; `sentence` says how far it is, or why that could not be told.
+    """
+
+    handle: Mapping[str, object]
+    poll_after: float
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
-    """`sentence` is for the person who reads it; `permanent` says that a retry cannot help."""
+    """`sentence` is for the person who reads it; `permanent` says that a retry cannot help; `retry_after` are the
+    seconds for which the far side asked to be left alone.
+    """
 
     sentence: str
     permanent: bool
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +40,4 @@ class Lost:
     sentence: str
 
 
-Outcome = Succeeded | Failed | Lost
+Outcome = Succeeded | Pending | Failed | Lost

@@ -35,6 +35,17 @@ PATH = {
     "description": "Beneath the base address",
 }
 QUERY = {"type": "object", "additionalProperties": TEXT}
+# What an earlier step keeps secret, such as a token or a new password, is given here and shown nowhere.
+SECRET_HEADERS = {
+    "type": "object",
+    "propertyNames": {"pattern": rf"^[A-Za-z0-9!#$%&'*+.^_`|~-]+{END}"},
+    "additionalProperties": {"type": "string", "pattern": rf"^[\x20-\x7e]*{END}", "maxLength": 8000},
+    "maxProperties": 20,
+    "writeOnly": True,
+    "description": "Headers by name, beside those of the connection or in their place",
+}
+SECRET_JSON = {"type": "object", "writeOnly": True, "description": "Members that are added to json"}
+NOT_OURS = frozenset({"host", "content-length", "transfer-encoding"})
 OUTPUTS: dict[str, Schema] = {"status": {"type": "integer"}, "body": {}, "truncated": FLAG}
 NO_WAY_BACK = "Countersign cannot know how to take back this request; give the step an undo:."
 
@@ -49,27 +60,51 @@ class Method:
     has_body: bool
 
     def perform(
-        self, context: Context, *, path: str, query: Mapping[str, str] | None = None, json: Any = None
+        self,
+        context: Context,
+        *,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        json: Any = None,
+        secret_headers: Mapping[str, str] | None = None,
+        secret_json: Mapping[str, object] | None = None,
     ) -> Outcome:
-        url = _url(context, path)
         answer = context.http.request(
-            self.name, url, deadline=context.deadline, headers=_headers(context), query=query, body=json
+            self.name,
+            _url(context, path),
+            deadline=context.deadline,
+            headers=_headers(context, secret_headers or {}),
+            query=query,
+            body=_body(json, secret_json),
         )
         return self._judged(context, answer, path)
 
     def preview(
-        self, context: Context, *, path: str, query: Mapping[str, str] | None = None, json: Any = None
+        self,
+        context: Context,
+        *,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        json: Any = None,
+        secret_headers: Mapping[str, str] | None = None,
+        secret_json: Mapping[str, object] | None = None,
     ) -> Mapping[str, object]:
-        headers = _headers(context)
-        if "Authorization" in headers:
-            headers["Authorization"] = f"Bearer {HIDDEN}"
+        secret_headers = secret_headers or {}
+        headers = _headers(context, secret_headers)
+        secret = {name.lower() for name in secret_headers}
+        for name in headers:
+            if name.lower() in secret:
+                headers[name] = HIDDEN
+            elif name == "Authorization":
+                headers[name] = f"Bearer {HIDDEN}"
         rendered = {
             "method": self.name,
             "url": _url(context, path),
             "headers": headers,
             "query": dict(query or {}),
         }
-        return {**rendered, "json": json} if self.has_body else rendered
+        hidden = None if secret_json is None else dict.fromkeys(secret_json, HIDDEN)
+        return {**rendered, "json": _body(json, hidden)} if self.has_body else rendered
 
     def _judged(self, context: Context, answer: Answer, path: str) -> Outcome:
         already = answer.status in self.already
@@ -86,8 +121,11 @@ class Method:
             raise AnswerLostError(f"{said}: a gateway lost the answer, so whether it happened is not known.")
         wait = answer.retry_after(datetime.now(UTC))
         if wait is not None:
+            seconds = wait.total_seconds()
             return Failed(
-                f"{said}: the far side asks to wait {wait.total_seconds():.0f} seconds.", permanent=False
+                f"{said}: the far side asks to wait {seconds:.0f} seconds.",
+                permanent=False,
+                retry_after=seconds,
             )
         if 300 <= answer.status < 400:
             host = urlsplit(answer.headers.get("location", "")).hostname or "another path"
@@ -119,7 +157,24 @@ def _url(context: Context, path: str) -> str:
     return context.text("base_url").rstrip("/") + path
 
 
-def _headers(context: Context) -> dict[str, str]:
+def _body(json: Any, secret: Mapping[str, object] | None) -> Any:
+    if secret is None:
+        return json
+    if json is not None and not isinstance(json, Mapping):
+        raise RefusedError("json has to be an object where secret_json adds to it. Correct the step's with:.")
+    return {**(json or {}), **secret}
+
+
+def _headers(context: Context, secret: Mapping[str, str]) -> dict[str, str]:
+    """Those of the connection, with `secret` in the place of what has the same name."""
+    if refused := sorted(name for name in secret if name.lower() in NOT_OURS):
+        raise RefusedError(f"The header {refused[0]} is not ours to set. Correct the step's with:.")
+    replaced = {name.lower() for name in secret}
+    kept = {name: each for name, each in _own_headers(context).items() if name.lower() not in replaced}
+    return {**kept, **secret}
+
+
+def _own_headers(context: Context) -> dict[str, str]:
     # A far side that knows the header does the same thing once, however often we have to ask for it.
     headers = {"Idempotency-Key": context.idempotency_key}
     headers.update(_header(line) for line in context.lines("headers"))
@@ -130,12 +185,7 @@ def _headers(context: Context) -> dict[str, str]:
 
 def _header(line: str) -> tuple[str, str]:
     found = HEADER.fullmatch(line.strip())
-    if found is None or found["name"].lower() in {
-        "host",
-        "authorization",
-        "content-length",
-        "transfer-encoding",
-    }:
+    if found is None or found["name"].lower() in NOT_OURS | {"authorization"}:
         raise RefusedError(
             "A header of the connection is not of the form Name: value, or is not ours to set. Correct it."
         )
@@ -144,12 +194,13 @@ def _header(line: str) -> tuple[str, str]:
 
 def _binding(method: Method, label: str) -> Binding:
     reads = method.name == "GET"
-    inputs: dict[str, Schema] = {"path": PATH, "query": QUERY, **({"json": {}} if method.has_body else {})}
+    body: dict[str, Schema] = {"json": {}, "secret_json": SECRET_JSON} if method.has_body else {}
+    inputs: dict[str, Schema] = {"path": PATH, "query": QUERY, "secret_headers": SECRET_HEADERS, **body}
     example = {"status": 200, "body": {"id": "a-17", "state": "active"}, "truncated": False}
     action = Action(
         key=f"http.{method.name.lower()}",
         label=label,
-        inputs=record(inputs, optional=("query", "json")),
+        inputs=record(inputs, optional=[name for name in inputs if name != "path"]),
         outputs=record(OUTPUTS if reads else {**OUTPUTS, "changed": FLAG}),
         effect=Effect.READ if reads else Effect.CHANGE,
         repeat=method.repeat,
