@@ -4,18 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from playbooks.connectors.builtin import assets, email, http, nftables, notify, reputation
+from playbooks.connectors.builtin import (
+    assets,
+    certificates,
+    cloud,
+    devices,
+    dns,
+    edge,
+    edr,
+    email,
+    http,
+    identity,
+    kubernetes,
+    mail,
+    metrics,
+    nftables,
+    notify,
+    patching,
+    reputation,
+    siem,
+    tickets,
+    vendors,
+)
 from playbooks.connectors.declaration import Binding, Connector
 from playbooks.connectors.errors import RefusedError
 from playbooks.domain.actions import Catalogue
 
 CONNECTORS: Mapping[str, Connector] = {
     "assets": assets.CONNECTOR,
+    "certificates": certificates.CONNECTOR,
+    "cloud": cloud.CONNECTOR,
+    "devices": devices.CONNECTOR,
+    "dns": dns.CONNECTOR,
+    "edge": edge.CONNECTOR,
+    "edr": edr.CONNECTOR,
     "email": email.CONNECTOR,
     "http": http.CONNECTOR,
+    "identity": identity.CONNECTOR,
+    "kubernetes": kubernetes.CONNECTOR,
+    "mail": mail.CONNECTOR,
+    "metrics": metrics.CONNECTOR,
     "nftables": nftables.CONNECTOR,
     "notify": notify.CONNECTOR,
+    "patching": patching.CONNECTOR,
     "reputation": reputation.CONNECTOR,
+    "siem": siem.CONNECTOR,
+    "tickets": tickets.CONNECTOR,
+    "vendors": vendors.CONNECTOR,
 }
 
 

@@ -8,6 +8,10 @@ Schema = Mapping[str, object]
 
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
+WHOLE: Schema = {"type": "integer"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 500}
+NAMES: Schema = {"type": "array", "items": NAME, "maxItems": 10_000}
 ADDRESS: Schema = {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 
 # Ends a pattern: Python's `$` alone would let a last newline pass.

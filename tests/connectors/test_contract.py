@@ -19,6 +19,7 @@ from playbooks.connectors.declaration import HIDDEN, Binding, Connector, Context
 from playbooks.connectors.errors import AnswerLostError, RefusedError, UnreachableError
 from playbooks.domain.actions import Action, Effect, Irreversible, Repeat, Timeout, Undo
 from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
+from tests.connectors.adapter_inputs import ADAPTER_INPUTS
 from tests.connectors.conftest import make_context
 
 # Apprise loads a module that Python is going to drop, the first time that it is used.
@@ -44,8 +45,10 @@ INPUTS: Mapping[str, Mapping[str, object]] = {
     "nftables.list_blocked": {"family": "ipv4"},
     "notify.send": {"text": "It is blocked."},
     "reputation.lookup_address": {"address": "198.51.100.24"},
+    **ADAPTER_INPUTS,
 }
 SETTINGS: Mapping[str, Mapping[str, object]] = {
+    **{key.partition(".")[0]: {"base_url": "http://127.0.0.1:1"} for key in ADAPTER_INPUTS},
     "assets": {"networks": ["198.51.100.0/24,Nadia Reyes,Network operations,high,production"]},
     "email": {"host": "127.0.0.1", "port": 1, "sender": "soar@example.org", "tls": "tls"},
     "http": {"base_url": "http://127.0.0.1:1"},
