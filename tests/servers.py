@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from playbooks.connectors import isolation
 
 POSTGRESQL = os.environ.get("SOAR_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("SOAR_TEST_REDIS", "redis://127.0.0.1:6379/9")
@@ -29,6 +32,11 @@ def answers(server: str) -> bool:
         return False
 
 
+@cache
+def without_bubblewrap() -> str:
+    return isolation.unavailable()
+
+
 def missing(need: str) -> str | None:
     """Why a test marked `needs_…` cannot run here, or None when it can."""
     if need in _URLS:
@@ -38,4 +46,6 @@ def missing(need: str) -> str | None:
     if need == "netns":
         able = os.geteuid() == 0 and shutil.which("ip") and shutil.which("nft")
         return None if able else "network namespaces need root, ip and nft"
+    if need == "bubblewrap":
+        return without_bubblewrap() or None
     return None if CORPORA.is_dir() else f"the public corpora are not at {CORPORA}"
