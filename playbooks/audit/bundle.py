@@ -109,7 +109,8 @@ def begin(scope: Scope, *, actor: Actor, now: datetime, form: str = "bundle") ->
         occurred_at=now,
         facts={"scope": scope.as_json(), "format": form, "manifest": hashlib.sha256(manifest).hexdigest()},
     )
-    return Export(selection, manifest, files, append(entry)[0], form)
+    closing = AuditEntry.objects.get(pk=append(entry)[0])
+    return Export(selection, manifest, files, closing, form)
 
 
 def write(export: Export, file: IO[bytes], *, wait: Callable[[], object] = pause) -> None:

@@ -1,14 +1,15 @@
 """Appending to the audit log: in the transaction of the change that the entries are about, or not at all.
 
-Four statements whatever the number of entries: the streams are locked, entries and bodies inserted, and the
-streams told their last leaf. Streams are locked in a fixed order, so that two writers never wait for each
-other.
+Two statements on PostgreSQL and four on SQLite, whatever the number of entries (audit/statements.py): the streams
+are locked, entries and bodies inserted, and the streams told their last leaf. Streams are locked in a fixed order,
+so that two writers never wait for each other.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,13 @@ from typing import Any
 import rfc8785
 from django.db import connection
 
-from playbooks.domain.canonical import canonical
+from playbooks.audit import statements
+from playbooks.audit.statements import Head, Row
+from playbooks.domain.canonical import canonical, canonical_plain
 from playbooks.domain.entries import MAX_BODY, MAX_INTEGER, Body, moment
 from playbooks.domain.tree import leaf_hash
 from playbooks.domain.verbs import Verb
-from playbooks.models.audit import AuditBody, AuditEntry, AuditStream
+from playbooks.models.audit import AuditEntry, AuditStream
 
 MAX_DEPTH = 100
 LABEL = 200
@@ -64,8 +67,8 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def append(*entries: Entry) -> list[AuditEntry]:
-    """Appends the entries, in order, in the caller's transaction.
+def append(*entries: Entry) -> list[int]:
+    """Appends the entries, in order, in the caller's transaction. Returns their primary keys.
 
     Raises EntryError for what cannot be an entry, and RuntimeError outside a transaction.
     """
@@ -73,14 +76,11 @@ def append(*entries: Entry) -> list[AuditEntry]:
         raise RuntimeError("Audit entries are written inside the transaction of the change that they record.")
     if not entries:
         return []
-    streams = _lock(entries)
-    written = [_write(entry, streams[entry.stream]) for entry in entries]
-    rows = AuditEntry.objects.bulk_create(row for row, _ in written)
-    AuditBody.objects.bulk_create(
-        AuditBody(entry=row, body=body) for row, (_, body) in zip(rows, written, strict=True)
-    )
-    AuditStream.objects.bulk_update(streams.values(), ["last_leaf"])
-    return rows
+    coming = Counter((entry.stream.kind, entry.stream.key) for entry in entries)
+    heads = statements.lock(dict(sorted(coming.items())))
+    rows = [_write(entry, heads[entry.stream.kind, entry.stream.key]) for entry in entries]
+    keys = statements.insert(rows)
+    return [keys[row.stream, row.seq] for row in rows]
 
 
 def lock_stream(stream: Stream) -> bool:
@@ -92,42 +92,15 @@ def lock_stream(stream: Stream) -> bool:
     )
 
 
-_LOCK = """
-INSERT INTO playbooks_auditstream (kind, key, last_seq, last_leaf) VALUES {rows}
-ON CONFLICT (kind, key) DO UPDATE SET last_seq = playbooks_auditstream.last_seq + excluded.last_seq
-RETURNING id, kind, key, last_seq, last_leaf
-"""
-
-
-def _lock(entries: Sequence[Entry]) -> dict[Stream, AuditStream]:
-    """The streams, made where they are new, locked, and counted up by as many entries as are about to come.
-
-    The rows answered carry the number and leaf of the entry before those.
-    """
-    coming = dict.fromkeys(sorted({entry.stream for entry in entries}), 0)
-    for entry in entries:
-        coming[entry.stream] += 1
-    rows = ", ".join(["(%s, %s, %s, %s)"] * len(coming))
-    values = [value for stream, count in coming.items() for value in (stream.kind, stream.key, count, b"")]
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK.format(rows=rows), values)
-        found = cursor.fetchall()
-    return {
-        (stream := Stream(kind, key)): AuditStream(
-            id=row, kind=kind, key=key, last_seq=last - coming[stream], last_leaf=bytes(leaf)
-        )
-        for row, kind, key, last, leaf in found
-    }
-
-
-def _write(entry: Entry, stream: AuditStream) -> tuple[AuditEntry, bytes]:
-    """The row and the body of an entry; moves `stream` on to it."""
-    stream.last_seq += 1
-    row = AuditEntry(
-        stream=stream,
-        stream_seq=stream.last_seq,
-        previous=stream.last_leaf,
-        occurred_at=entry.occurred_at,
+def _write(entry: Entry, head: Head) -> Row:
+    """The row of an entry, with its body; moves `head` on to it."""
+    head.seq += 1
+    body = Body(
+        stream_kind=entry.stream.kind,
+        stream_key=entry.stream.key,
+        stream_seq=head.seq,
+        previous=head.leaf.hex(),
+        occurred_at=moment(entry.occurred_at),
         actor_id=entry.actor.id,
         actor_label=_label(entry.actor.label),
         verb=entry.verb.value,
@@ -135,10 +108,12 @@ def _write(entry: Entry, stream: AuditStream) -> tuple[AuditEntry, bytes]:
         subject_id=entry.subject.id,
         subject_label=_label(entry.subject.label),
         outcome=entry.outcome,
+        facts={},
     )
-    body = _encode(row, entry.facts)
-    row.leaf = stream.last_leaf = leaf_hash(body)
-    return row, body
+    encoded = _encode(body, entry.facts)
+    row = Row(head.stream, head.leaf, entry.occurred_at, body, encoded, leaf_hash(encoded))
+    head.leaf = row.leaf
+    return row
 
 
 def body_of(row: AuditEntry, facts: Mapping[str, Any]) -> Body:
@@ -160,15 +135,17 @@ def body_of(row: AuditEntry, facts: Mapping[str, Any]) -> Body:
     )
 
 
-def _encode(row: AuditEntry, facts: Mapping[str, Any]) -> bytes:
+def _encode(body: Body, facts: Mapping[str, Any]) -> bytes:
+    """The canonical bytes of `body` with `facts`, which are plain JSON once they are exact."""
     exact = {str(name): _exact(value, str(name)) for name, value in facts.items()}
+    said = body.as_json()
     try:
-        encoded = canonical(body_of(row, exact).as_json())
+        encoded = canonical_plain({**said, "facts": exact})
         while len(encoded) > MAX_BODY:
-            _shorten(exact, row.verb)
-            encoded = canonical(body_of(row, exact).as_json())
+            _shorten(exact, body.verb)
+            encoded = canonical_plain({**said, "facts": exact})
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise EntryError(f"The entry {row.verb} holds text that is no Unicode: {error}") from error
+        raise EntryError(f"The entry {body.verb} holds text that is no Unicode: {error}") from error
     return encoded
 
 

@@ -24,4 +24,4 @@ def entry(stream: Stream = RUN, verb: Verb = Verb.RUN_STARTED, actor: Actor = AN
 
 def write(*entries: Entry) -> list[AuditEntry]:
     with transaction.atomic():
-        return append(*entries)
+        return list(AuditEntry.objects.filter(pk__in=append(*entries)).order_by("id"))
