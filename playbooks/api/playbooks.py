@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
+from pydantic import StringConstraints
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,7 +18,7 @@ from playbooks.api.answers import answer, plains
 from playbooks.api.authentication import caller_of, principal_of
 from playbooks.api.endpoint import Endpoint, described, described_list, found
 from playbooks.api.pagination import Listing, page
-from playbooks.api.parsing import ApplicationYAMLParser, JSONTextParser, YAMLParser
+from playbooks.api.parsing import ApplicationYAMLParser, Body, JSONTextParser, YAMLParser, read
 from playbooks.api.permissions import Need
 from playbooks.domain.check import check
 from playbooks.domain.problems import Problem
@@ -25,13 +28,17 @@ from playbooks.operations import playbooks as operations
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid
+from playbooks.operations.runs import alert_scope
+from playbooks.queries import differences, impact
 from playbooks.queries import playbooks as queries
+from playbooks.queries.differences import DifferencesView
 from playbooks.queries.playbooks import PlaybookRow, PlaybookView, VersionView
 
 LISTING = Listing(ordering=("slug",), filters={"text": "title__icontains"}, sortable=("slug", "created_at"))
 SEE = Need(("see_playbook",), "read", on=PlaybookModel)
 WRITE = Need(("write_playbook",), "author")
 PUBLISH = Need(("publish_playbook",), None)  # a person in a session: no token governs
+REVIEW = Need(("publish_playbook", "write_playbook"), None)
 TEXT = {"text/yaml": str, "application/yaml": str}
 FORMAT = OpenApiParameter(
     "format", str, enum=["json", "yaml"], description="yaml: the text as it was written."
@@ -55,6 +62,10 @@ class VersionMade:
     status: str
     digest: str
     problems: tuple[Problem, ...] = ()
+
+
+class SendBack(Body):
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=operations.LONGEST_REASON)]
 
 
 class TextEndpoint(Endpoint):
@@ -145,6 +156,57 @@ class Submission(Endpoint):
     @described("playbooks_submit", "Send a draft to review", answer=VersionMade, is_write=True)
     def post(self, request: Request, slug: str, number: int) -> Response:
         return _governed(operations.submit, slug, number, caller_of(request))
+
+
+class Return(Endpoint):
+    needs = {"POST": REVIEW}
+
+    @described(
+        "playbooks_send_back",
+        "Make a version in review a draft again, with the reason",
+        body=SendBack,
+        answer=VersionMade,
+        is_write=True,
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        reason = read(SendBack, request).reason
+        return answer(_made(operations.send_back(slug, number, caller=caller_of(request), reason=reason)))
+
+
+class Adaptation(Endpoint):
+    needs = {"POST": WRITE}
+
+    @described(
+        "playbooks_adapt",
+        "Store the text of a version, such as a retired one, as a new draft",
+        answer=VersionMade,
+        status=201,
+        is_write=True,
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        return answer(_made(operations.adapt(slug, number, caller=caller_of(request))), status=201)
+
+
+class Diff(Endpoint):
+    needs = {"GET": SEE}
+
+    @described(
+        "playbooks_diff",
+        "What changes from the lower of two versions to the higher, governance first",
+        answer=DifferencesView,
+    )
+    def get(self, request: Request, slug: str, number: int, other: int) -> Response:
+        view = differences.differences_view(slug, number, other, principal_of(request))
+        return answer(found(view, f"version {number} or {other} of", slug))
+
+
+class Effects(Endpoint):
+    needs = {"GET": SEE}
+
+    @described("playbooks_impact", "What publishing or retiring a version would do", answer=impact.Impact)
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        view = impact.impact(slug, number, principal_of(request), now=timezone.now(), scope_of=alert_scope)
+        return answer(found(view, f"version {number} of", slug))
 
 
 class Publication(Endpoint):

@@ -16,6 +16,7 @@ from playbooks.domain.playbook import Input
 from playbooks.domain.problems import Finding, nearest
 
 MAX_LEVELS = 8  # a playbook that runs no other has one level
+MAX_PINS = 100  # so that the entry of the audit log holds them
 
 Pins = Mapping[str, Mapping[str, Any]]
 
@@ -73,7 +74,12 @@ def levels(pins: Pins) -> int:
 
 def call_findings(document: Mapping[str, Any], in_force: Mapping[str, Published]) -> Iterator[Finding]:
     """Why a version cannot be published with what is in force now, each at its step."""
-    for call in calls_in(document):
+    calls = list(calls_in(document))
+    if (many := len({call.slug for call in calls})) > MAX_PINS:
+        yield Finding(
+            ("steps",), f"the steps run {many} other playbooks; there can be {MAX_PINS}", at_key=True
+        )
+    for call in calls:
         target = in_force.get(call.slug)
         if call.slug == document["playbook"]:
             yield Finding((*call.path, "run"), f"step '{call.step}' runs the playbook that it is part of")

@@ -11,8 +11,10 @@ from uuid import UUID
 from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
 from playbooks import access
+from playbooks.audit import Stream, reading
 from playbooks.domain.statuses import RUN_ENDED, RunStatus, VersionStatus
 from playbooks.models import Playbook, PlaybookVersion, Principal
+from playbooks.queries import audit as log
 from playbooks.queries import references
 from playbooks.queries.references import Person
 
@@ -30,14 +32,46 @@ class VersionRow:
     published_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A version of another playbook that runs as a part of this one. `digest` is over all that it runs, too."""
+
+    playbook: str
+    number: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEvent:
+    """What happened to a version. `by` is the name at the time, `verb` one of the audit log's.
+
+    `reason` says why it was sent back, `adapted_from` the number of the version whose text it took.
+    """
+
+    at: datetime
+    by: str
+    verb: str
+    meaning: str
+    reason: str
+    adapted_from: int | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionView(VersionRow):
-    """`source` is the text as it was written, `document` what runs and what `digest` is over."""
+    """`source` is the text as it was written, `document` what runs and what `digest` is over.
+
+    `pins` are the versions of other playbooks that it runs, `closure_digest` is over these too; both are empty before
+    it is published. `history` is oldest first. `may` are the moves that the person's roles allow: submit, publish,
+    send_back, retire, adapt.
+    """
 
     playbook: str
     title: str
     source: str
     document: Mapping[str, Any]
+    pins: tuple[Pinned, ...]
+    closure_digest: str
+    history: tuple[VersionEvent, ...]
     may: tuple[str, ...]
 
 
@@ -104,11 +138,16 @@ def playbook_view(slug: str, person: Principal) -> PlaybookView | None:
     )
 
 
+def versions(slug: str, person: Principal) -> QuerySet[PlaybookVersion]:
+    """The versions of a playbook, if the person may see it."""
+    visible = access.visible(person, "see_playbook", Playbook.objects.all())
+    rows = PlaybookVersion.objects.filter(playbook__in=visible, playbook__slug=slug)
+    return rows.select_related("playbook", "author", "publisher")
+
+
 def version_view(slug: str, number: int, person: Principal) -> VersionView | None:
     """None where there is no such version or the person may not know of it."""
-    visible = access.visible(person, "see_playbook", Playbook.objects.all())
-    rows = PlaybookVersion.objects.filter(playbook__in=visible, playbook__slug=slug, number=number)
-    found = rows.select_related("playbook", "author", "publisher").first()
+    found = versions(slug, person).filter(number=number).first()
     if found is None:
         return None
     return VersionView(
@@ -117,6 +156,9 @@ def version_view(slug: str, number: int, person: Principal) -> VersionView | Non
         title=found.document["title"],
         source=found.source,
         document=found.document,
+        pins=tuple(Pinned(pinned, pin["number"], pin["digest"]) for pinned, pin in found.pins.items()),
+        closure_digest=found.closure_digest,
+        history=_history(found),
         may=_may(found, access.permissions_of(person)),
     )
 
@@ -125,17 +167,39 @@ def version_row(version: PlaybookVersion) -> VersionRow:
     return VersionRow(**_version_head(version))
 
 
-_MOVES: Mapping[str, tuple[str, str]] = {
-    VersionStatus.DRAFT: ("submit", "write_playbook"),
-    VersionStatus.IN_REVIEW: ("publish", "publish_playbook"),
-    VersionStatus.PUBLISHED: ("retire", "publish_playbook"),
+_MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
+    VersionStatus.DRAFT: {"submit": frozenset({"write_playbook"})},
+    VersionStatus.IN_REVIEW: {
+        "publish": frozenset({"publish_playbook"}),
+        "send_back": frozenset({"publish_playbook", "write_playbook"}),
+    },
+    VersionStatus.PUBLISHED: {"retire": frozenset({"publish_playbook"})},
 }
+_ALWAYS: Mapping[str, frozenset[str]] = {"adapt": frozenset({"write_playbook"})}
 
 
 def _may(version: PlaybookVersion, permissions: frozenset[str]) -> tuple[str, ...]:
-    """The one governance move that follows, where the roles allow it; duty rules may still forbid it."""
-    move, permission = _MOVES.get(version.status, ("", ""))
-    return (move,) if permission in permissions else ()
+    """The moves that follow, where one of their permissions is held; duty rules may still forbid them."""
+    moves = {**_MOVES.get(version.status, {}), **_ALWAYS}
+    return tuple(name for name, any_of in moves.items() if any_of & permissions)
+
+
+def _history(version: PlaybookVersion) -> tuple[VersionEvent, ...]:
+    """From the log: whoever may see the playbook may see who wrote, sent back and published its versions."""
+    stream = Stream("playbook", str(version.playbook_id))
+    rows = reading.entries(streams=[stream], subject=str(version.pk)).select_related("body")
+    return tuple(_event(log.view(row)) for row in reversed(rows))
+
+
+def _event(entry: log.EntryView) -> VersionEvent:
+    return VersionEvent(
+        at=entry.occurred_at,
+        by=entry.actor.label,
+        verb=entry.verb,
+        meaning=entry.meaning,
+        reason=entry.facts.get("reason", ""),
+        adapted_from=entry.facts.get("adapted_from"),
+    )
 
 
 def _version_head(version: PlaybookVersion) -> dict[str, Any]:

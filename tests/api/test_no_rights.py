@@ -20,6 +20,7 @@ PARTS = {
     "slug:step": "block",
     "int:number": "1",
     "int:entry": "1",
+    "int:other": "1",
 }
 # What each address has, and what is open to whom without a right. Everything else answers 401, 403 or 404.
 OPEN_TO_ANYBODY = {("health/", "get")}
@@ -39,6 +40,10 @@ ENDPOINTS = {
     "playbooks/<slug:slug>/versions/": {"post"},
     "playbooks/<slug:slug>/versions/<int:number>/": {"get"},
     "playbooks/<slug:slug>/versions/<int:number>/submit/": {"post"},
+    "playbooks/<slug:slug>/versions/<int:number>/send-back/": {"post"},
+    "playbooks/<slug:slug>/versions/<int:number>/adapt/": {"post"},
+    "playbooks/<slug:slug>/versions/<int:number>/diff/<int:other>/": {"get"},
+    "playbooks/<slug:slug>/versions/<int:number>/impact/": {"get"},
     "playbooks/<slug:slug>/versions/<int:number>/publish/": {"post"},
     "playbooks/<slug:slug>/versions/<int:number>/retire/": {"post"},
     "runs/": {"get", "post"},
