@@ -152,10 +152,7 @@ def change(
 
 
 def _binding(action: Action) -> Binding:
-    properties = action.inputs.get("properties")
-    schemas = properties if isinstance(properties, Mapping) else {}
-    sealed = frozenset(name for name, schema in schemas.items() if schema.get("writeOnly"))
-    call = Call(action.name, sealed)
+    call = Call(action.name, action.secret_inputs)
     lookup = call.lookup if action.repeat is Repeat.LOOKUP else None
     return Binding(action, call.perform, call.preview, lookup=lookup, verify=None)
 
@@ -185,15 +182,15 @@ def _judged(context: Context, name: str, answer: Answer) -> Outcome:
             raise AnswerLostError(f"The adapter answered {name} with something that is no JSON object.")
         return Succeeded(outputs)
     if answer.status in PASSING:
-        return Failed(f"The adapter did not take {name} ({answer.status}){_wait(answer)}.", permanent=False)
+        wait = answer.retry_after(datetime.now(UTC))
+        seconds = None if wait is None else wait.total_seconds()
+        asked = "" if seconds is None else f" and asks to wait {seconds:.0f} seconds"
+        return Failed(
+            f"The adapter did not take {name} ({answer.status}){asked}.", permanent=False, retry_after=seconds
+        )
     if answer.status >= 500:
         raise AnswerLostError(f"The adapter broke off in {name} ({answer.status}): {_said(context, answer)}")
     return Failed(f"The adapter refused {name} ({answer.status}): {_said(context, answer)}", permanent=True)
-
-
-def _wait(answer: Answer) -> str:
-    wait = answer.retry_after(datetime.now(UTC))
-    return "" if wait is None else f" and asks to wait {wait.total_seconds():.0f} seconds"
 
 
 def _said(context: Context, answer: Answer) -> str:

@@ -72,6 +72,8 @@ def test_an_adapter_that_asks_to_wait_is_quoted(far_side: FarSide) -> None:
     outcome = sinkhole(far_side)
     assert isinstance(outcome, Failed)
     assert outcome.sentence.endswith("and asks to wait 30 seconds.")
+    assert outcome.retry_after == 30
+    assert outcome.retry_after == 30.0
 
 
 @pytest.mark.parametrize(

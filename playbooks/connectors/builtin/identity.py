@@ -8,7 +8,18 @@ from playbooks.domain.actions import Undo
 
 HOURS = {"type": "integer", "minimum": 1, "maximum": 720}
 SEALED = {"type": "string", "minLength": 1, "maxLength": 500, "writeOnly": True}
-SIGN_IN = record({"at": TEXT, "address": TEXT, "country": TEXT, "device": TEXT, "managed": FLAG})
+DEGREES = {"type": "number", "minimum": -180, "maximum": 180}
+SIGN_IN = record(
+    {
+        "at": {**TEXT, "description": "RFC 3339"},
+        "address": TEXT,
+        "country": TEXT,
+        "latitude": DEGREES,
+        "longitude": DEGREES,
+        "device": TEXT,
+        "managed": FLAG,
+    }
+)
 
 CONNECTOR = adapter(
     "identity",
@@ -48,6 +59,8 @@ CONNECTOR = adapter(
                     "at": "2026-11-23T08:02:11Z",
                     "address": "192.0.2.61",
                     "country": "DE",
+                    "latitude": 52.5,
+                    "longitude": 13.4,
                     "device": "FIN-LT-114",
                     "managed": True,
                 },
@@ -55,6 +68,8 @@ CONNECTOR = adapter(
                     "at": "2026-11-23T08:14:40Z",
                     "address": "198.51.100.140",
                     "country": "BR",
+                    "latitude": -23.5,
+                    "longitude": -46.6,
                     "device": "unknown",
                     "managed": False,
                 },
