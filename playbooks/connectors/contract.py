@@ -32,6 +32,7 @@ HANDLE_LIMIT = 64 * 1024  # bytes as JSON
 SHORTEST_POLL, LONGEST_POLL = 1.0, 3600.0  # seconds between two questions about a job
 LONGEST_RETRY = 86_400.0  # seconds for which a far side is left alone at most
 ASK_AGAIN = 30.0  # seconds, after a question that got no answer
+ABOUT_NAMES = frozenset({"additionalProperties", "required"})  # their messages quote names, not values
 KEY = re.compile(r"[A-Za-z0-9._:/-]{1,100}")  # what every far side can carry, in a comment or a header
 
 logger = logging.getLogger(__name__)
@@ -302,7 +303,7 @@ def _problem(schema: Mapping[str, object], value: object, secrets: Secrets) -> s
         return None
     where = secrets.hide(".".join(str(part) for part in error.absolute_path))
     # Python writes the value its own way, so a secret in it is looked for in the value, not in the message.
-    is_quotable = redact(error.instance, secrets) == error.instance
+    is_quotable = error.validator in ABOUT_NAMES or redact(error.instance, secrets) == error.instance
     message = (
         secrets.hide(error.message)[:300] if is_quotable else f"the schema's {error.validator} is not kept"
     )

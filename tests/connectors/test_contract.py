@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -31,6 +34,12 @@ CONNECTORS = list(registry.CONNECTORS.values())
 BINDINGS = [binding for connector in CONNECTORS for binding in connector.bindings]
 every_connector = pytest.mark.parametrize("connector", CONNECTORS, ids=lambda connector: connector.key)
 every_action = pytest.mark.parametrize("binding", BINDINGS, ids=lambda binding: binding.action.key)
+# What is pure has no far side, and dry runs perform it: test_script.py.
+every_action_outside = pytest.mark.parametrize(
+    "binding",
+    [binding for binding in BINDINGS if not binding.action.is_pure],
+    ids=lambda binding: binding.action.key,
+)
 
 # Inputs with which each action can be called, and settings that lead to a port where nobody answers.
 INPUTS: Mapping[str, Mapping[str, object]] = {
@@ -45,6 +54,7 @@ INPUTS: Mapping[str, Mapping[str, object]] = {
     "nftables.list_blocked": {"family": "ipv4"},
     "notify.send": {"text": "It is blocked."},
     "reputation.lookup_address": {"address": "198.51.100.24"},
+    "script.run": {"language": "python", "source": "print('{}')", "inputs": {"text": "It is blocked."}},
     **ADAPTER_INPUTS,
 }
 SETTINGS: Mapping[str, Mapping[str, object]] = {
@@ -55,6 +65,7 @@ SETTINGS: Mapping[str, Mapping[str, object]] = {
     "nftables": {"command": ["ip", "netns", "exec", "there-is-none"]},
     "notify": {},
     "reputation": {"networks": ["198.51.100.0/24,malicious,92,team blocklist"]},
+    "script": {},
 }
 SECRETS: Mapping[str, str] = {"urls": f"json://127.0.0.1:1/{CANARY}", "token": CANARY, "password": CANARY}
 
@@ -96,7 +107,11 @@ def test_an_action_declares_schemas_that_its_inputs_and_its_example_keep(binding
     for schema in (action.inputs, action.outputs):
         Draft202012Validator.check_schema(schema)
         assert schema["type"] == "object"
-        assert schema["additionalProperties"] is False
+    assert action.inputs["additionalProperties"] is False
+    assert action.outputs["additionalProperties"] is (
+        action.key == "script.run"
+    )  # its author says what it prints
+    assert not {"context", "handle"} & action.inputs["properties"].keys()  # type: ignore[attr-defined]
     assert problem(action.inputs, INPUTS[action.key]) is None
     assert problem(action.outputs, action.example) is None
 
@@ -108,6 +123,8 @@ def test_an_action_declares_what_policies_and_rollback_look_at(binding: Binding)
     assert action.label
     assert 0 < action.timeout.default <= action.timeout.maximum
     assert (binding.lookup is not None) == (action.repeat is Repeat.LOOKUP)
+    assert (binding.job is not None) == action.is_job == contract.offers_cancel(action.key)
+    assert not action.is_pure or (action.effect is Effect.READ and action.repeat is Repeat.SAFE)
     changes = action.effect in {Effect.CHANGE, Effect.DESTROY}
     assert ("changed" in action.outputs["properties"]) == changes  # type: ignore[operator]
     assert action.target in action.inputs["properties"] if changes else True  # type: ignore[operator]
@@ -140,12 +157,36 @@ def touches() -> Iterator[list[str]]:
 
 _HOOK: list[list[str]] = []
 _OUTSIDE = frozenset(
-    {"socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.system"}
+    {
+        *("socket.__new__", "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname"),
+        *(
+            "socket.sendto",
+            "socket.sendmsg",
+            "subprocess.Popen",
+            "os.system",
+            "os.exec",
+            "os.fork",
+            "os.forkpty",
+        ),
+        *(
+            "os.posix_spawn",
+            "os.remove",
+            "os.rename",
+            "os.mkdir",
+            "os.rmdir",
+            "os.truncate",
+            "shutil.copyfile",
+        ),
+    }
 )
 
 
-def _note(event: str, _arguments: object) -> None:
-    if event in _OUTSIDE:
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    """Files may be read, as the tables of a connection are, but none is written."""
+    writes = (
+        event == "open" and isinstance(arguments[2], int) and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+    )
+    if event in _OUTSIDE or writes:
         for seen in _HOOK:
             seen.append(event)
 
@@ -153,7 +194,27 @@ def _note(event: str, _arguments: object) -> None:
 sys.addaudithook(_note)  # a hook cannot be taken away again, so it looks whether anybody listens
 
 
+def test_the_watch_of_these_tests_sees_what_is_touched(touches: list[str], tmp_path: Path) -> None:
+    (tmp_path / "read").touch()
+    touches.clear()
+    (tmp_path / "read").read_bytes()
+    assert touches == []
+    (tmp_path / "written").write_bytes(b"")
+    with pytest.raises(OSError, match="missing"):
+        subprocess.run(["./missing"], cwd=tmp_path, check=True)
+    assert touches == ["open", "subprocess.Popen"]
+
+
 @every_action
+def test_a_preview_needs_no_dry_run_to_touch_nothing(binding: Binding, touches: list[str]) -> None:
+    key = binding.action.key
+    shown = contract.preview(key, context_for(owner(binding)), INPUTS[key])
+    assert shown
+    assert "problem" not in shown
+    assert touches == []
+
+
+@every_action_outside
 def test_a_dry_run_touches_nothing_and_says_what_it_would_send(binding: Binding, touches: list[str]) -> None:
     context = context_for(owner(binding), dry_run=True)
     key = binding.action.key
@@ -176,7 +237,7 @@ def test_after_the_deadline_nothing_is_sent(binding: Binding, touches: list[str]
 
 
 @pytest.mark.enable_socket
-@every_action
+@every_action_outside
 def test_a_far_side_that_is_not_there_is_a_failure_without_any_secret(
     binding: Binding, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -99,11 +101,34 @@ def test_a_failure_says_whether_a_retry_can_help(
         assert outcome.permanent is permanent
 
 
-def test_a_far_side_that_asks_to_wait_is_quoted(far_side: FarSide) -> None:
-    far_side.status, far_side.headers = 429, {"retry-after": "30"}
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_far_side_that_asks_to_wait_is_quoted_and_heard(far_side: FarSide, status: int) -> None:
+    far_side.status, far_side.headers = status, {"retry-after": "30"}
     outcome = contract.perform("http.get", context_for(far_side), {"path": "/rules"})
     assert isinstance(outcome, Failed)
     assert "asks to wait 30 seconds" in outcome.sentence
+    assert outcome.retry_after == 30.0
+    assert not outcome.permanent
+
+
+def test_a_wait_that_is_asked_for_as_a_date_counts_from_now(far_side: FarSide) -> None:
+    far_side.status = 503
+    for moment, least, most in ((timedelta(hours=1), 3500, 3600), (-timedelta(hours=1), 0, 0)):
+        far_side.headers = {"retry-after": format_datetime(datetime.now(UTC) + moment, usegmt=True)}
+        outcome = contract.perform("http.get", context_for(far_side), {"path": "/rules"})
+        assert isinstance(outcome, Failed)
+        assert outcome.retry_after is not None
+        assert least <= outcome.retry_after <= most
+
+
+@pytest.mark.parametrize("headers", [{}, {"retry-after": "soon"}])
+def test_a_far_side_that_names_no_time_is_asked_again_as_the_step_says(
+    far_side: FarSide, headers: dict[str, str]
+) -> None:
+    far_side.status, far_side.headers = 429, headers
+    outcome = contract.perform("http.get", context_for(far_side), {"path": "/rules"})
+    assert isinstance(outcome, Failed)
+    assert outcome.retry_after is None
     assert not outcome.permanent
 
 

@@ -86,7 +86,7 @@ RUN = Action(
             "inputs": {"type": "object"},
         }
     ),
-    outputs={"type": "object", "additionalProperties": True},  # whatever the script's author prints
+    outputs={"type": "object", "properties": {}, "additionalProperties": True},  # whatever its author prints
     effect=Effect.READ,
     repeat=Repeat.SAFE,
     undo=NothingToUndo(),
