@@ -46,6 +46,29 @@ def draft(text: str, *, caller: Caller, slug: str = "") -> PlaybookVersion:
         return _draft(text, author=caller.principal, actor=caller.actor, slug=slug, now=timezone.now())
 
 
+def take_in(text: str, *, author: Principal, origin: str) -> PlaybookVersion | None:
+    """Stores the text of a file as a draft by `author`; None where the newest version, or the one in force, has it.
+
+    `origin` is where the file was. It is a draft like others: review and publishing are up to people. Raises Unsound,
+    and Refused where the author may not write playbooks.
+    """
+    if not access.may(author, "write_playbook"):
+        raise Refused(Denial("no_permission", f"{author} may not write playbooks."))
+    slug = _sound(text).playbook
+    with transaction.atomic(durable=True):
+        if is_current(slug, text):
+            return None
+        facts = {"author": str(author), "origin": origin[:LONGEST_REASON]}
+        return _draft(text, author=author, actor=SYSTEM, now=timezone.now(), facts=facts)
+
+
+def is_current(slug: str, text: str) -> bool:
+    """Whether the newest version of the playbook, or the one in force, has this very text."""
+    known = PlaybookVersion.objects.filter(playbook__slug=slug).order_by("-number")
+    current = [known.first(), known.filter(status=VersionStatus.PUBLISHED).first()]
+    return any(each is not None and each.source == text for each in current)
+
+
 def adapt(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     """Stores the text of any version, such as a retired one, as a new draft by the caller."""
     caller.require("write_playbook", "write playbooks")

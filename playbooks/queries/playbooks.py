@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -114,6 +114,18 @@ def playbooks(person: Principal) -> QuerySet[Playbook]:
     return figures.prefetch_related(Prefetch("versions", versions.defer("source", "document"))).order_by(
         "slug"
     )
+
+
+def texts(*, drafts: bool) -> Iterator[tuple[str, str]]:
+    """(slug, text as it was written) of every version in force, or of the newest of every playbook."""
+    rows = PlaybookVersion.objects.select_related("playbook").order_by("playbook__slug", "-number")
+    if not drafts:
+        rows = rows.filter(status=VersionStatus.PUBLISHED)
+    last = ""
+    for row in rows.only("source", "playbook__slug").iterator():
+        if row.playbook.slug != last:
+            last = row.playbook.slug
+            yield last, row.source
 
 
 def row(playbook: Playbook) -> PlaybookRow:
