@@ -97,12 +97,15 @@ def run(language: Language, source: bytes, given: bytes, *, deadline: float, mos
         _memory() as status,
     ):
         command = _command(language, program, status, deadline)
-        in_time = _finished(command, (stdin, stdout, stderr), (program, status), deadline)
+        returned = _returned(command, (stdin, stdout, stderr), (program, status), deadline)
         errors = _tail(stderr)
-        code = _exit_code(os.pread(status, MEBIBYTE, 0))
-        if in_time and code is None:
+        if returned is None:
+            code = None
+        elif returned < 0:
+            code = 128 - returned  # somebody killed bubblewrap itself
+        elif (code := _exit_code(os.pread(status, MEBIBYTE, 0))) is None:
             raise RefusedError(_cannot_run(errors))
-        return Ended(code if in_time else None, os.pread(stdout, most_output + 1, 0), errors)
+        return Ended(code, os.pread(stdout, most_output + 1, 0), errors)
 
 
 @contextmanager
@@ -137,15 +140,15 @@ def _system_folders() -> Iterator[str]:
             yield from ("--ro-bind-try", path, path)
 
 
-def _finished(
+def _returned(
     command: list[str], standard: tuple[int, int, int], passed: tuple[int, int], deadline: float
-) -> bool:
-    """Whether it ended before the deadline. Either way all its processes are over: bubblewrap takes them along."""
+) -> int | None:
+    """What bubblewrap returned, None where the deadline came first. When it ends, all that it started is ended."""
     stdin, stdout, stderr = standard
     is_root = os.geteuid() == 0  # whom the kernel does not count processes for
     user = {"user": NOBODY, "group": NOBODY, "extra_groups": ()} if is_root else {}
     try:
-        process = subprocess.Popen(  # noqa: S603 — the program is ours; what it runs is what it is for
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 — the program is ours; what it runs is what it is for
             command,
             stdin=stdin,
             stdout=stdout,
@@ -159,11 +162,9 @@ def _finished(
     except OSError as error:
         raise RefusedError(_cannot_run(type(error).__name__.encode())) from error
     try:
-        process.wait(max(0.0, deadline - time.monotonic()))
+        return process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return False
-    else:
-        return True
+        return None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import randrange
 from tempfile import TemporaryDirectory
@@ -66,14 +67,25 @@ class Sleeper:
         self.seconds = str(randrange(10**8, 10**9))
         self.command = f"sleep {self.seconds}"
 
+    def processes(self) -> list[int]:
+        processes = Path("/proc").glob("[0-9]*")
+        return [int(path.name) for path in processes if self.seconds in _command_line(path)]
+
     def is_alive(self) -> bool:
-        return any(self.seconds in _command_line(path) for path in Path("/proc").glob("[0-9]*"))
+        return bool(self.processes())
 
     def ends(self) -> bool:
         """Waits until the kernel has taken it away; the test's own time-out says when it never does."""
         while self.is_alive():
             os.sched_yield()
         return True
+
+
+def _started_by_this_process(process: int) -> int:
+    """The ancestor of `process` that is a child of this one."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    parent = int(fields[1])
+    return process if parent == os.getpid() else _started_by_this_process(parent)
 
 
 def _command_line(process: Path) -> str:
@@ -235,6 +247,18 @@ def test_nothing_of_a_script_lives_on_after_it_has_ended() -> None:
     sleeper = Sleeper()
     source = f"setsid {sleeper.command} >/dev/null 2>&1 & echo '{{}}'"
     assert outputs(run(source, language="shell")) == {}
+    assert sleeper.ends()
+
+
+@needs_bubblewrap
+def test_a_sandbox_that_is_killed_is_no_sandbox_that_cannot_run() -> None:
+    sleeper = Sleeper()
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(run, sleeper.command, language="shell")
+        while not sleeper.is_alive():
+            os.sched_yield()
+        os.kill(_started_by_this_process(sleeper.processes()[0]), signal.SIGKILL)
+        assert failure(running.result()) == Failed("The script ended with signal 9.", permanent=False)
     assert sleeper.ends()
 
 
