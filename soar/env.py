@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+PREPARE_AFTER = 3  # executions of the same statement on one connection
 TRUE = {"true", "1", "yes", "on"}
 FALSE = {"false", "0", "no", "off", ""}
 
@@ -126,7 +127,13 @@ def _postgresql(name: str, parts: SplitResult, port: int | None) -> dict[str, An
         "PORT": str(port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": dict(parse_qsl(parts.query)),
+        # Statements that come again are prepared: planning them costs as much as running them. A pooler in front
+        # of the server has to know prepared statements.
+        "OPTIONS": {
+            "server_side_binding": True,
+            "prepare_threshold": PREPARE_AFTER,
+            **dict(parse_qsl(parts.query)),
+        },
     }
 
 

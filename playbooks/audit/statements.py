@@ -112,15 +112,16 @@ def _some(rows: Sequence[Some]) -> Iterator[Sequence[Some]]:
 
 @lru_cache(maxsize=64)
 def _lock(count: int) -> str:
-    return f"""INSERT INTO playbooks_auditstream (kind, key, last_seq, last_leaf) VALUES {_rows("(%s, %s, %s, %s)", count)}
-ON CONFLICT (kind, key) DO UPDATE SET last_seq = playbooks_auditstream.last_seq + excluded.last_seq
+    return f"""INSERT INTO playbooks_auditstream (kind, key, last_seq, last_leaf)
+VALUES {_rows("(%s, %s, %s, %s)", count)} ON CONFLICT (kind, key)
+DO UPDATE SET last_seq = playbooks_auditstream.last_seq + excluded.last_seq
 RETURNING id, kind, key, last_seq, last_leaf"""  # noqa: S608
 
 
 @lru_cache(maxsize=64)
 def _entries(count: int) -> str:
-    return f"""INSERT INTO playbooks_auditentry (stream_id, stream_seq, previous, occurred_at, actor_id, actor_label, verb,
-subject_kind, subject_id, subject_label, outcome, leaf) VALUES {_rows(f"({_rows('%s', 12)})", count)}
+    return f"""INSERT INTO playbooks_auditentry (stream_id, stream_seq, previous, occurred_at, actor_id, actor_label,
+verb, subject_kind, subject_id, subject_label, outcome, leaf) VALUES {_rows(f"({_rows('%s', 12)})", count)}
 RETURNING id, stream_id, stream_seq"""  # noqa: S608
 
 

@@ -148,7 +148,11 @@ def test_an_address_of_postgresql_is_read_in_all_its_parts(variable: Variable, t
     assert read["ENGINE"] == "django.db.backends.postgresql"
     assert (read["USER"], read["PASSWORD"]) == ("soar@corp", "p/w#")
     assert (read["HOST"], read["PORT"], read["NAME"]) == ("db.example.org", "5433", "incidents")
-    assert read["OPTIONS"] == {"sslmode": "verify-full"}
+    assert read["OPTIONS"] == {
+        "sslmode": "verify-full",
+        "server_side_binding": True,
+        "prepare_threshold": env.PREPARE_AFTER,
+    }
 
 
 @example("/")

@@ -1,0 +1,196 @@
+"""The statements of the hot path, by hand: what every step of every run does, without building queries anew.
+
+`fetch` reads rows by a condition in SQL, `write` changes and inserts rows of several tables: in one statement on
+PostgreSQL, which saves the ways there and back, and one after the other on SQLite, where there is none to save.
+The texts are made once for each shape; what comes from outside is always a parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import CharField, Field, Model
+from django.db.models.options import Options
+
+Found = TypeVar("Found", bound=Model)
+Converter = Callable[[Any, Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Sets `columns` (by the names of the fields) in the rows of `keys` whose status is `old`."""
+
+    model: type[Model]
+    keys: Sequence[Any]
+    old: str
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    row: Model
+
+
+Write = Update | Insert
+
+
+def write(*writes: Write) -> list[int]:
+    """Does the writes, in the caller's transaction. Returns how many rows each has changed.
+
+    A row is inserted only when the updates before have changed all their rows. No row may be in two of the writes.
+    """
+    if connection.vendor == "postgresql":
+        return _together(writes)
+    counts: list[int] = []
+    with connection.cursor() as cursor:
+        for each in writes:
+            if isinstance(each, Insert) and counts != [_expected(before) for before in writes[: len(counts)]]:
+                return [*counts, 0]
+            cursor.execute(_text(each), _values(each))
+            counts.append(cursor.rowcount)
+    return counts
+
+
+def fetch(model: type[Found], condition: str, parameters: Sequence[Any]) -> list[Found]:
+    """The rows for which `condition` holds, which is what follows WHERE, with %s for each parameter."""
+    shape = _shape(model, connection.vendor)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{shape.select} WHERE {condition}", parameters)
+        rows = cursor.fetchall()
+    return [model.from_db(DEFAULT_DB_ALIAS, shape.names, _converted(row, shape)) for row in rows]
+
+
+def key(model: type[Model], value: Any) -> Any:
+    """A primary key as the database takes it: a UUID is text to SQLite."""
+    return _meta(model).pk.get_db_prep_save(value, connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    select: str
+    names: list[str]
+    converters: Sequence[tuple[int, Any, Sequence[Converter]]]
+
+
+@lru_cache(maxsize=64)
+def _shape(model: type[Model], _vendor: str) -> _Shape:
+    quote, meta = _quoted, _meta(model)
+    fields = list(meta.concrete_fields)
+    table = quote(meta.db_table)
+    columns = ", ".join(f"{table}.{quote(field.column)}" for field in fields)
+    expressions = [field.get_col(meta.db_table) for field in fields]
+    converters = [
+        (
+            place,
+            expression,
+            [*connection.ops.get_db_converters(expression), *expression.get_db_converters(connection)],
+        )
+        for place, expression in enumerate(expressions)
+    ]
+    return _Shape(
+        f"SELECT {columns} FROM {table}",  # noqa: S608
+        [field.attname for field in fields],
+        [each for each in converters if each[2]],
+    )
+
+
+def _converted(row: Sequence[Any], shape: _Shape) -> list[Any]:
+    values = list(row)
+    for place, expression, converters in shape.converters:
+        for convert in converters:
+            values[place] = convert(values[place], expression, connection)
+    return values
+
+
+def _together(writes: Sequence[Write]) -> list[int]:
+    texts = tuple(_text(each) for each in writes)
+    values = [value for each in writes for value in _values(each)]
+    with connection.cursor() as cursor:
+        if len(writes) == 1:
+            cursor.execute(texts[0], values)
+            return [cursor.rowcount]
+        cursor.execute(_joined(texts, tuple(_expected(each) for each in writes)), values)
+        return list(cursor.fetchone())
+
+
+@lru_cache(maxsize=256)
+def _joined(texts: tuple[str, ...], expected: tuple[int, ...]) -> str:
+    """An insert looks at what the updates before it have changed, which also puts them in order."""
+    parts: list[str] = []
+    before: list[str] = []
+    for number, text in enumerate(texts):
+        condition = f" WHERE {' AND '.join(before)}" if before and text.startswith("INSERT") else ""
+        parts.append(f"w{number} AS ({text}{condition} RETURNING 1)")
+        before.append(f"(SELECT count(*) FROM w{number}) = {expected[number]}")  # noqa: S608
+    counts = ", ".join(f"(SELECT count(*) FROM w{number})" for number in range(len(texts)))  # noqa: S608
+    return f"WITH {', '.join(parts)} SELECT {counts}"
+
+
+def _expected(each: Write) -> int:
+    return len(each.keys) if isinstance(each, Update) else 1
+
+
+def _text(each: Write) -> str:
+    match each:
+        case Update(model=model, keys=keys, columns=columns):
+            return _update(model, tuple(columns), len(keys))
+        case Insert(row=row):
+            return _insert(type(row))
+
+
+def _values(each: Write) -> list[Any]:
+    match each:
+        case Update(model=model, keys=keys, old=old, columns=columns):
+            prepared = [_prepared(model, name, value) for name, value in columns.items()]
+            return [*prepared, *(key(model, each) for each in keys), old]
+        case Insert(row=row):
+            fields = _meta(type(row)).concrete_fields
+            return [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+
+
+def _prepared(model: type[Model], name: str, value: Any) -> Any:
+    plain = value.pk if isinstance(value, Model) else value
+    return _field(model, name).get_db_prep_save(plain, connection)
+
+
+@lru_cache(maxsize=256)
+def _update(model: type[Model], names: tuple[str, ...], count: int) -> str:
+    quote, meta = _quoted, _meta(model)
+    settings = ", ".join(f"{quote(_field(model, name).column)} = %s" for name in names)
+    keys = ", ".join(["%s"] * count)
+    return f"UPDATE {quote(meta.db_table)} SET {settings} WHERE {quote(meta.pk.column)} IN ({keys}) AND status = %s"  # noqa: S608
+
+
+@lru_cache(maxsize=64)
+def _insert(model: type[Model]) -> str:
+    quote, meta = _quoted, _meta(model)
+    columns = ", ".join(quote(field.column) for field in meta.concrete_fields)
+    values = ", ".join(_typed(field) for field in meta.concrete_fields)
+    return f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT {values}"
+
+
+def _typed(field: Field[Any, Any]) -> str:
+    """A value of the column's type; PostgreSQL takes what has none for text. (A cast to varchar(n) would cut.)"""
+    if connection.vendor != "postgresql" or isinstance(field, CharField):
+        return "%s"
+    return f"%s::{field.db_type(connection)}"
+
+
+@lru_cache(maxsize=256)
+def _field(model: type[Model], name: str) -> Field[Any, Any]:
+    field = _meta(model).get_field(name)
+    if not isinstance(field, Field):
+        raise TypeError(f"{model.__name__}.{name} is no column.")
+    return field
+
+
+def _meta(model: type[Model]) -> Options[Any]:
+    return model._meta  # noqa: SLF001 - documented (Model _meta API)
+
+
+def _quoted(name: str | None) -> str:
+    return connection.ops.quote_name(name or "")
