@@ -9,6 +9,7 @@ from playbooks.domain.actions import Catalogue
 from playbooks.domain.check_names import name_findings
 from playbooks.domain.check_shape import read_shape
 from playbooks.domain.check_steps import step_findings
+from playbooks.domain.check_types import type_findings
 from playbooks.domain.playbook import Playbook
 from playbooks.domain.problems import Finding, Problem, Unreadable
 from playbooks.domain.reader import Document, read_yaml
@@ -33,6 +34,9 @@ def check(text: str, catalogue: Catalogue) -> Checked:
     if shape.playbook is not None:
         findings += step_findings(shape.playbook, catalogue, shape.opaque)
         findings += name_findings(shape.playbook, catalogue, shape.opaque)
+        said = {each.path for each in findings}
+        types = type_findings(shape.playbook, catalogue, shape.opaque)
+        findings += [each for each in types if each.path not in said]
     problems = _placed(document, findings)
     return Checked(None if problems else shape.playbook, problems)
 

@@ -1,40 +1,45 @@
-"""The first layer of the check: whether a document has the shape of a playbook, said in plain sentences.
-
-A document with faults is not given up: what can be understood becomes a playbook in which a stand-in takes
-the place of each faulty step, so that the layers above find the rest in the same round.
-"""
+"""The first layer of the check: whether a document has the shape of a playbook, said in plain sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from playbooks.domain.kinds import COMMON_KEYS, KEYS_OF_KIND, foreign_keys, kind_problem
+from playbooks.domain.check_salvage import Shape, is_below, salvaged
+from playbooks.domain.kinds import COMMON_KEYS, KEYS_OF_KIND, KINDS, foreign_keys, kind_problem
 from playbooks.domain.playbook import (
-    Identifier,
+    MAX_ITEMS,
+    MAX_LEVELS,
+    MAX_STEPS,
     Input,
+    Loop,
     Playbook,
     Retry,
+    Script,
     SeatEntry,
-    Step,
     Trigger,
     Undo,
+    Wait,
 )
 from playbooks.domain.problems import Finding, nearest
 from playbooks.domain.reader import Path
 
-_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
 _PARTS: Mapping[str, type[BaseModel]] = {
     "triggers": Trigger,
     "inputs": Input,
+    "fields": Input,
     "seats": SeatEntry,
+    "who": SeatEntry,
     "retry": Retry,
     "undo": Undo,
+    "wait": Wait,
+    "repeat": Loop,
+    "script": Script,
 }
+_LATE: Mapping[str, tuple[str, ...]] = {"approve": ("deny", "escalate", "hold"), "ask": ("fail", "hold")}
 _TYPE_NAMES = {
     dict: "a mapping",
     list: "a list",
@@ -63,60 +68,108 @@ _BOUNDS = {
     "greater_than_equal": "'{name}' has to be at least {ge}",
     "less_than_equal": "'{name}' has to be at most {le}",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """`playbook` is None when nothing can be said about the steps. `opaque` are the ids of stand-ins."""
-
-    playbook: Playbook | None
-    findings: tuple[Finding, ...]
-    opaque: frozenset[str]
+_Own = Mapping[Path, Sequence[Finding]]
 
 
 def read_shape(data: object) -> Shape:
+    """What is wrong with the shape, and the playbook that is left to look at without its faulty parts."""
     if not isinstance(data, dict):
-        return Shape(
-            None,
-            (Finding((), "a playbook is a mapping, beginning with 'playbook:' and its name"),),
-            frozenset(),
-        )
-    kinds: dict[str | int, list[Finding]] = dict(_kind_findings(data.get("steps")))
+        sentence = "a playbook is a mapping, beginning with 'playbook:' and its name"
+        return Shape(None, (Finding((), sentence),), frozenset())
+    if limits := tuple(_limits(data)):
+        return Shape(None, limits, frozenset())
+    own = {path: found for path, step in _raw_steps(data) if (found := list(_of_step(step, path)))}
+    errors: list[ErrorDetails] = []
     try:
-        return Shape(Playbook.model_validate(data), (), frozenset())
+        playbook = Playbook.model_validate(data)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-    findings = [each for found in kinds.values() for each in found]
-    findings += [_finding(each, data) for each in errors if not _is_said(each, kinds)]
-    return replace(_salvaged(data, errors), findings=tuple(findings))
+        errors = [each for each in map(_trimmed, error.errors(include_url=False)) if _is_real(each, data)]
+    if not errors:
+        return Shape(playbook, (), frozenset())
+    findings = [each for found in own.values() for each in found]
+    findings += [_finding(each, data) for each in errors if not _is_said(each, own)]
+    places = {error["loc"] for error in errors} | {each.path for found in own.values() for each in found}
+    playbook_left, late_errors, opaque = salvaged(data, places)
+    findings += [_finding(each, data) for each in late_errors if not _is_said(each, own)]
+    return Shape(playbook_left, tuple(findings), opaque)
 
 
-def _kind_findings(steps: object) -> Iterator[tuple[int, list[Finding]]]:
-    """Step index -> what is wrong with its kind, of the steps where something is."""
+def _raw_steps(block: Mapping[str, Any], at: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every step on every level that is a mapping, in the order written, faulty or not."""
+    steps = block.get("steps")
     for index, step in enumerate(steps if isinstance(steps, list) else []):
         if not isinstance(step, dict):
             continue
-        if problem := kind_problem(step):
-            yield index, [Finding(("steps", index), problem)]
-        elif foreign := foreign_keys(step):
-            kind = next(kind for kind in KEYS_OF_KIND if kind in step)
-            message = f"a step of kind '{kind}' has no key"
-            yield (
-                index,
-                [Finding(("steps", index, key), f"{message} '{key}'", at_key=True) for key in foreign],
-            )
+        path = (*at, "steps", index)
+        yield path, step
+        if kind_problem(step) or "steps" not in foreign_keys(step):
+            yield from _raw_steps(step, path)
 
 
-def _is_said(error: ErrorDetails, kinds: Mapping[str | int, list[Finding]]) -> bool:
-    """Whether the findings about kinds have said it already: a step of an unknown kind has unknown keys."""
-    loc = error["loc"]
-    said = kinds.get(loc[1]) if len(loc) > 1 and loc[0] == "steps" else None
-    if not said:
+def _limits(data: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is too large to be looked at any further."""
+    paths = [path for path, _ in _raw_steps(data)]
+    if len(paths) > MAX_STEPS:
+        yield Finding(paths[MAX_STEPS], f"a playbook has at most {MAX_STEPS} steps on all levels together")
+    deep = next((path for path in paths if _level(path) > MAX_LEVELS), None)
+    if deep:
+        yield Finding(deep, f"steps are nested {MAX_LEVELS} levels deep at most; make this a playbook to run")
+
+
+def _level(path: Path) -> int:
+    return len(path) // 2
+
+
+def _of_step(step: Mapping[str, Any], path: Path) -> Iterator[Finding]:
+    """What pydantic could not say about a step, or not at the right place."""
+    if problem := kind_problem(step):
+        yield Finding(path, problem)
+        return
+    kind = next(kind for kind in KINDS if kind in step)
+    for key in foreign_keys(step):
+        yield Finding((*path, key), f"a step of kind '{kind}' has no key '{key}'", at_key=True)
+    late = step.get("late", "hold")
+    if kind in _LATE and late not in _LATE[kind]:
+        words = " or ".join((", ".join(map(repr, _LATE[kind][:-1])), repr(_LATE[kind][-1])))
+        meant = nearest(str(late), _LATE[kind])
+        yield Finding((*path, "late"), f"'late' is one of {words}, not {str(late)[:80]!r}{meant}")
+    if kind == "each" and isinstance(step["each"], list) and len(step["each"]) > MAX_ITEMS:
+        yield Finding((*path, "each"), f"'each' has more than {MAX_ITEMS} items")
+
+
+def _trimmed(error: ErrorDetails) -> ErrorDetails:
+    """The same error without the name of a type that pydantic tried, which is no part of the document."""
+    if error["loc"][-2:] == ("backoff", "float"):
+        return error | {"loc": error["loc"][:-1]}
+    return error
+
+
+def _is_real(error: ErrorDetails, data: Mapping[str, Any]) -> bool:
+    """Steps that are all faulty count as none at all, and a number is tried as a whole one first."""
+    if error["type"] == "too_short" and error["loc"] == ("steps",):
+        return not data["steps"]
+    return error["loc"][-2:] != ("backoff", "int")
+
+
+def _step_path(path: Path) -> Path:
+    """The path of the innermost step that holds what is at `path`, empty outside of the steps."""
+    end = 0
+    while path[end : end + 1] == ("steps",) and len(path) > end + 1 and isinstance(path[end + 1], int):
+        end += 2
+    return path[:end]
+
+
+def _is_said(error: ErrorDetails, own: _Own) -> bool:
+    """Whether our own findings have said it already: a step of an unknown kind has unknown keys."""
+    loc: Path = error["loc"]
+    if any(is_below(loc, each.path) for found in own.values() for each in found if each.path not in own):
+        return True
+    found = own.get(_step_path(loc))
+    if not found:
         return False
-    # A finding at a key is about a key of another kind; the kind itself is known then.
-    return error["type"] == "step" or (
-        error["type"] == "extra_forbidden" and len(loc) == 3 and not said[0].at_key
-    )
+    # A finding below the step is about one of its keys; the kind itself is known then.
+    is_of_no_kind = found[0].path in own
+    return error["type"] == "step" or (error["type"] == "extra_forbidden" and is_of_no_kind)
 
 
 def _finding(error: ErrorDetails, data: object) -> Finding:
@@ -148,68 +201,17 @@ def _sentence(error: ErrorDetails, path: Path) -> str:
     return template.format(name=name, **context) if template else error["msg"]
 
 
-def _known_keys(parent: Path, data: object) -> frozenset[str]:
-    if parent[:1] == ("steps",) and len(parent) == 2:
-        step: Any = data["steps"][parent[1]]  # type: ignore[index]
-        kind = next((kind for kind in KEYS_OF_KIND if kind in step), "do")
-        return COMMON_KEYS | KEYS_OF_KIND[kind] | {kind}
-    name = next((part for part in reversed(parent) if part in _PARTS), None)
-    if name is None:
-        return frozenset({"for"}) if "wait" in parent else frozenset(Playbook.model_fields)
-    return frozenset(field.alias or key for key, field in _PARTS[str(name)].model_fields.items())
-
-
-def _salvaged(data: Mapping[str, Any], errors: Sequence[ErrorDetails]) -> Shape:
-    """What is left of the document when the faulty parts are left out or replaced by harmless ones."""
-    places: set[Path] = {error["loc"] for error in errors}
-    faults = frozenset(place[:depth] for place in places for depth in range(1, len(place) + 1))
-    clean = {
-        key: value for key, value in data.items() if key in Playbook.model_fields and (key,) not in places
-    }
-    clean |= {"playbook": "unreadable", "title": "unreadable"}
-    if "triggers" in clean:
-        clean["triggers"] = [
-            {"alert": "true"} if ("triggers", index) in faults else trigger
-            for index, trigger in enumerate(data["triggers"])
-        ]
-    for name, stand_in in (("inputs", {"type": "string"}), ("outputs", None)):
-        if name in clean:
-            clean[name] = {
-                key: stand_in if (name, key) in faults else value
-                for key, value in data[name].items()
-                if _is_identifier(key)
-            }
-    opaque: set[str] = set()
-    if "steps" in clean:
-        clean["steps"] = [_step(step, index, faults, opaque) for index, step in enumerate(data["steps"])]
-    try:
-        return Shape(Playbook.model_validate(clean), (), frozenset(opaque))
-    except ValidationError:
-        return Shape(None, (), frozenset())
-
-
-def _step(step: object, index: int, faults: Collection[Path], opaque: set[str]) -> object:
-    """A step without its faulty keys, or else a stand-in with its id and needs, which is noted as opaque."""
-    raw = step if isinstance(step, dict) else {}
-    path: Path = ("steps", index)
-    if path not in faults:
-        return raw
-    foreign = set() if kind_problem(raw) else set(foreign_keys(raw))
-    sound = {key: value for key, value in raw.items() if key not in foreign and (*path, key) not in faults}
-    if "approve" in sound and not sound.get("seats"):
-        sound["seats"] = [{"role": "unreadable"}]
-    try:
-        Step.model_validate(sound)
-    except ValidationError:
-        step_id = sound.get("id", f"unreadable_{index}")
-        opaque.add(step_id)
-        return {"id": step_id, "set": {}, **({"needs": sound["needs"]} if "needs" in sound else {})}
-    return sound
-
-
-def _is_identifier(value: object) -> bool:
-    try:
-        _IDENTIFIER.validate_python(value, strict=True)
-    except ValidationError:
-        return False
-    return True
+def _known_keys(parent: Path, data: Any) -> frozenset[str]:
+    at = _step_path(parent)
+    rest = parent[len(at) :]
+    if rest:
+        part = _PARTS.get(str(rest[0]))
+        fields = part.model_fields.items() if part else ()
+        return frozenset(field.alias or key for key, field in fields)
+    if not at:
+        return frozenset(Playbook.model_fields)
+    step = data
+    for key in at:
+        step = step[key]
+    kind = next((kind for kind in KEYS_OF_KIND if kind in step), "do")
+    return COMMON_KEYS | KEYS_OF_KIND[kind] | {kind}

@@ -1,120 +1,71 @@
-"""The second layer of the check: ids, order, actions and what they are given, gates before what destroys."""
+"""The second layer of the check: what each step of the playbook says, whatever its kind, can be done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from graphlib import CycleError, TopologicalSorter
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from playbooks.domain.actions import Action, Catalogue, Effect
+from playbooks.domain.actions import Action, Catalogue, Effect, Undo
+from playbooks.domain.check_order import is_ordered, order_findings
 from playbooks.domain.coverage import guarded_steps
 from playbooks.domain.durations import duration_text, parse_duration
 from playbooks.domain.expressions import ExpressionError, render, sources
-from playbooks.domain.playbook import Playbook, Step, needs_of
+from playbooks.domain.inputs import unfit
+from playbooks.domain.playbook import Input, Placed, Playbook, Step, placed
 from playbooks.domain.problems import Finding, nearest
 from playbooks.domain.reader import Path
 
-MAX_CYCLES = 10  # reported in one round
 LONGEST_WAIT_BETWEEN_TRIES = timedelta(hours=1)
-LONGEST_GATE = timedelta(days=365)
+LONGEST_FOR_PEOPLE = timedelta(days=365)
+LONGEST_BLOCK = timedelta(days=30)
+LONGEST_SCRIPT = timedelta(minutes=15)
+LONGEST_PAUSE = timedelta(days=1)
 
 
 def step_findings(playbook: Playbook, catalogue: Catalogue, opaque: frozenset[str]) -> Iterator[Finding]:
-    """`opaque` are steps that stand in for faulty ones: nothing is said about what they do."""
-    yield from _ids(playbook)
-    yield from _needs(playbook)
-    for index, step in enumerate(playbook.steps):
-        if step.kind == "do":
-            yield from _do(step, ("steps", index), catalogue)
-        elif step.kind == "approve" and parse_duration(step.within) > LONGEST_GATE:
-            yield Finding(
-                ("steps", index, "within"), f"a gate is open for {duration_text(LONGEST_GATE)} at most"
-            )
-    cycles = list(_cycles(playbook)) if _has_unique_ids(playbook) else []
-    yield from cycles
-    if not cycles and not opaque and _is_ordered(playbook):
+    """`opaque` stand in for what is faulty (check_salvage.Shape): nothing is said about what they do."""
+    yield from order_findings(playbook)
+    yield from _defaults(playbook.inputs, ("inputs",), opaque)
+    for place in placed(playbook):
+        if place.step.id not in opaque:
+            yield from _KINDS[place.step.kind](place.step, place.path, catalogue)
+            yield from _retry(place.step, place.path)
+            yield from _calls_itself(place, playbook)
+    if not opaque and is_ordered(playbook):
         yield from _unguarded(playbook, catalogue)
 
 
-def upstream_of(playbook: Playbook) -> dict[str, frozenset[str]] | None:
-    """Step id -> the ids of all steps that end before it starts. None where the order cannot be told."""
-    if not _has_unique_ids(playbook):
-        return None
-    needs = _known_needs(playbook)
-    upstream: dict[str, frozenset[str]] = {}
-    try:
-        for step in TopologicalSorter(needs).static_order():
-            upstream[step] = frozenset(needs[step]).union(*(upstream[need] for need in needs[step]))
-    except CycleError:
-        return None
-    return upstream
+def _retry(step: Step, path: Path) -> Iterator[Finding]:
+    if step.retry:
+        at = (*path, "retry", "every")
+        yield from _longer(
+            step.retry.every, LONGEST_WAIT_BETWEEN_TRIES, "the wait before a retry is {} at most", at
+        )
 
 
-def _cycles(playbook: Playbook) -> Iterator[Finding]:
-    """One finding for each of the first cycles, which share no step."""
-    needs = _known_needs(playbook)
-    index_of = {step.id: index for index, step in enumerate(playbook.steps)}
-    for _ in range(MAX_CYCLES):
-        try:
-            TopologicalSorter(needs).prepare()
-        except CycleError as error:
-            cycle: list[str] = error.args[1]
-            path = ("steps", min(index_of[step] for step in cycle), "needs")
-            yield Finding(
-                path, f"these steps wait for each other: {' → '.join(_from_first(cycle, index_of))}"
-            )
-            needs = {
-                step: tuple(need for need in needed if need not in cycle)
-                for step, needed in needs.items()
-                if step not in cycle
-            }
-        else:
-            return
+def _calls_itself(place: Placed, playbook: Playbook) -> Iterator[Finding]:
+    if place.step.run == playbook.playbook:
+        message = f"'{place.step.id}' runs the playbook in which it is written, which would never end"
+        yield Finding((*place.path, "run"), message)
 
 
-def _from_first(cycle: list[str], index_of: Mapping[str, int]) -> list[str]:
-    """The cycle from the step that is written first; graphlib gives it the other way round."""
-    ring = cycle[:0:-1]
-    start = min(range(len(ring)), key=lambda position: index_of[ring[position]])
-    return [*ring[start:], *ring[:start], ring[start]]
-
-
-def _known_needs(playbook: Playbook) -> dict[str, tuple[str, ...]]:
-    """The needs without those that name no step, which are reported on their own."""
-    needs = needs_of(playbook)
-    return {step: tuple(need for need in needed if need in needs) for step, needed in needs.items()}
-
-
-def _has_unique_ids(playbook: Playbook) -> bool:
-    return len({step.id for step in playbook.steps}) == len(playbook.steps)
-
-
-def _is_ordered(playbook: Playbook) -> bool:
-    return _has_unique_ids(playbook) and _known_needs(playbook) == needs_of(playbook)
-
-
-def _ids(playbook: Playbook) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for index, step in enumerate(playbook.steps):
-        if step.id in seen:
-            yield Finding(
-                ("steps", index, "id"), f"the id '{step.id}' is used by an earlier step; each is unique"
-            )
-        seen.add(step.id)
-
-
-def _needs(playbook: Playbook) -> Iterator[Finding]:
-    known = {step.id for step in playbook.steps}
-    for index, step in enumerate(playbook.steps):
-        for position, need in enumerate(step.needs or ()):
-            if need not in known:
-                message = (
-                    f"'{step.id}' needs '{need}', but no step has this id{nearest(need, known - {step.id})}"
-                )
-                yield Finding(("steps", index, "needs", position), message)
+def _do(step: Step, path: Path, catalogue: Catalogue) -> Iterator[Finding]:
+    yield from _call(step.do, step.with_, path, catalogue)
+    if step.undo and step.undo.do is not None:
+        yield from _call(step.undo.do, step.undo.with_, (*path, "undo"), catalogue)
+        yield from _undo(step.undo.do, (*path, "undo", "do"), catalogue)
+    action = catalogue.get(step.do)
+    if action:
+        maximum = timedelta(seconds=action.timeout.maximum)
+        message = f"{action.key} may take {{}} at most, not {step.timeout}"
+        yield from _longer(step.timeout, maximum, message, (*path, "timeout"))
+        yield from _secrets(step, action, path)
+    if step.expires:
+        yield from _expiry(step, action, path)
 
 
 def _undo(key: str, path: Path, catalogue: Catalogue) -> Iterator[Finding]:
@@ -125,20 +76,114 @@ def _undo(key: str, path: Path, catalogue: Catalogue) -> Iterator[Finding]:
         yield Finding(path, message)
 
 
-def _do(step: Step, path: Path, catalogue: Catalogue) -> Iterator[Finding]:
-    yield from _call(step.do, step.with_, path, catalogue)
-    if step.undo and step.undo.do is not None:
-        yield from _call(step.undo.do, step.undo.with_, (*path, "undo"), catalogue)
-        yield from _undo(step.undo.do, (*path, "undo", "do"), catalogue)
-    action = catalogue.get(step.do)
-    if action and step.timeout:
-        maximum = timedelta(seconds=action.timeout.maximum)
-        if parse_duration(step.timeout) > maximum:
-            message = f"{action.key} may take {duration_text(maximum)} at most, not {step.timeout}"
-            yield Finding((*path, "timeout"), message)
-    if step.retry and parse_duration(step.retry.every) > LONGEST_WAIT_BETWEEN_TRIES:
-        longest = duration_text(LONGEST_WAIT_BETWEEN_TRIES)
-        yield Finding((*path, "retry", "every"), f"the wait before a retry is {longest} at most")
+def _secrets(step: Step, action: Action, path: Path) -> Iterator[Finding]:
+    known: Any = action.outputs.get("properties", {})
+    for position, name in enumerate(step.secret_outputs):
+        if name not in known:
+            message = f"{action.key} has no output '{name}'{nearest(name, known)}"
+            yield Finding((*path, "secret_outputs", position), message)
+
+
+def _expiry(step: Step, action: Action | None, path: Path) -> Iterator[Finding]:
+    at = (*path, "expires")
+    yield from _longer(step.expires, LONGEST_FOR_PEOPLE, "what a step did expires after {} at most", at)
+    own = step.undo
+    if own and own.do is None:
+        yield Finding(at, f"'{step.id}' says that it has no undo, so it cannot expire")
+    elif own is None and action and not isinstance(action.undo, Undo):
+        yield Finding(at, f"{action.key} has no undo, so it cannot expire; name one with 'undo'")
+
+
+def _approve(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
+    yield from _longer(step.within, LONGEST_FOR_PEOPLE, "a gate is open for {} at most", (*path, "within"))
+
+
+def _ask(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
+    message = "a question is open for {} at most"
+    yield from _longer(step.within, LONGEST_FOR_PEOPLE, message, (*path, "within"))
+    yield from _defaults(step.fields, (*path, "fields"), frozenset())
+
+
+def _wait(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
+    if step.wait is None:
+        return
+    at = (*path, "wait")
+    message = "a wait takes {} at most"
+    yield from _longer(step.wait.for_, LONGEST_FOR_PEOPLE, message, (*at, "for"))
+    yield from _longer(step.wait.within, LONGEST_FOR_PEOPLE, message, (*at, "within"))
+    until = step.wait.until
+    if until and not _is_filled_in(until) and not _is_moment(until):
+        example = "2026-12-31T18:00:00Z"
+        yield Finding((*at, "until"), f"'{until[:80]}' is no moment; write it like {example}, or ${{ … }}")
+
+
+def _run(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
+    message = "a step that runs a playbook may take {} at most"
+    yield from _longer(step.timeout, LONGEST_BLOCK, message, (*path, "timeout"))
+
+
+def _block(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
+    message = f"a step of kind '{step.kind}' may take {{}} at most"
+    yield from _longer(step.timeout, LONGEST_BLOCK, message, (*path, "timeout"))
+    if isinstance(step.each, str) and not _is_filled_in(step.each):
+        sentence = "'each' is a list, or an expression that gives one; write it as ${ … }"
+        yield Finding((*path, "each"), sentence)
+    if step.repeat:
+        message = "the time between two turns is {} at most"
+        yield from _longer(step.repeat.every, LONGEST_PAUSE, message, (*path, "repeat", "every"))
+
+
+def _script(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
+    yield from _longer(step.timeout, LONGEST_SCRIPT, "a script may take {} at most", (*path, "timeout"))
+
+
+def _set(_step: Step, _path: Path, _: Catalogue) -> Iterator[Finding]:
+    yield from ()
+
+
+_KINDS: Mapping[str, Callable[[Step, Path, Catalogue], Iterator[Finding]]] = {
+    "do": _do,
+    "approve": _approve,
+    "ask": _ask,
+    "wait": _wait,
+    "run": _run,
+    "each": _block,
+    "repeat": _block,
+    "script": _script,
+    "set": _set,
+}
+
+
+def _longer(given: str | None, maximum: timedelta, message: str, path: Path) -> Iterator[Finding]:
+    """A finding when a duration is given that is longer; the message has a place for the maximum."""
+    if given and parse_duration(given) > maximum:
+        yield Finding(path, message.format(duration_text(maximum)))
+
+
+def _is_filled_in(value: object) -> bool:
+    """Whether a value has an expression; one that cannot be read is reported by check_names."""
+    try:
+        return any(True for _ in sources(value))
+    except ExpressionError:
+        return True
+
+
+def _is_moment(text: str) -> bool:
+    if not re.match(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d", text):
+        return False
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _defaults(declared: Mapping[str, Input], path: Path, opaque: frozenset[str]) -> Iterator[Finding]:
+    """The defaults that are written out and do not fit; expressions are looked at by check_types."""
+    for name, spec in declared.items():
+        if spec.default is None or f"inputs.{name}" in opaque or _is_filled_in(spec.default):
+            continue
+        if sentence := unfit(spec, render(spec.default, {})):
+            yield Finding((*path, name, "default"), f"the default of '{name}': {sentence}")
 
 
 def _call(key: str, given: Mapping[str, Any], path: Path, catalogue: Catalogue) -> Iterator[Finding]:
@@ -161,13 +206,10 @@ def _call(key: str, given: Mapping[str, Any], path: Path, catalogue: Catalogue) 
 
 
 def _value(action: Action, name: str, schema: Any, value: object, path: Path) -> Iterator[Finding]:
-    """The faults of a value that is written out; what an expression gives is known at run time only."""
-    try:
-        if any(True for _ in sources(value)):
-            return
-        plain = render(value, {})
-    except ExpressionError:
-        return  # check_names reports it
+    """The faults of a value that is written out; check_types looks at what an expression gives."""
+    if _is_filled_in(value):
+        return
+    plain = render(value, {})
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     for error in validator.iter_errors(plain):
         yield Finding((*path, *error.absolute_path), f"input '{name}' of {action.key}: {error.message[:200]}")
@@ -175,13 +217,14 @@ def _value(action: Action, name: str, schema: Any, value: object, path: Path) ->
 
 def _unguarded(playbook: Playbook, catalogue: Catalogue) -> Iterator[Finding]:
     guarded = guarded_steps(playbook)
-    for index, step in enumerate(playbook.steps):
+    for place in placed(playbook):
+        step = place.step
         if step.kind == "do" and step.id not in guarded and _destroys(step, catalogue):
             message = (
                 f"'{step.id}' destroys, and could run without an approval; "
                 "put a step with 'approve' before it that cannot be skipped or passed by"
             )
-            yield Finding(("steps", index), message)
+            yield Finding(place.path, message)
 
 
 def _destroys(step: Step, catalogue: Catalogue) -> bool:

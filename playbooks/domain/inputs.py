@@ -36,8 +36,20 @@ def _default(spec: Input, default: Callable[[object], object]) -> object:
     return default(spec.default)
 
 
+def unfit(spec: Input, value: object) -> str:
+    """The sentence why `value` cannot be given to this input, empty when it can."""
+    try:
+        _accept(spec, value)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _accept(spec: Input, value: object) -> object:
     accept = _TYPES.get(spec.type, _text)
+    # A text whose default is empty may be left empty.
+    if accept is _text and value == spec.default == "":
+        return ""
     return accept(value)
 
 

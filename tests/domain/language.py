@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from playbooks.domain.actions import (
@@ -27,8 +28,8 @@ HEAD = "playbook: sample\ntitle: A sample\ninputs: {address: {type: ip}}\nsteps:
 def action(
     key: str,
     effect: Effect,
-    inputs: dict[str, object],
-    outputs: dict[str, object],
+    inputs: Mapping[str, object],
+    outputs: Mapping[str, object],
     undo: Undo | Irreversible | NothingToUndo | None = None,
 ) -> Action:
     return Action(
@@ -52,6 +53,7 @@ def action(
 
 _ADDRESS = {"address": TEXT}
 _HOURS = {"type": "integer", "minimum": 1}
+_HOST = {"type": "object", "properties": {"name": TEXT, "risk": {"type": "integer"}}}
 _ALL = (
     action(
         "reputation.lookup_address",
@@ -72,6 +74,17 @@ _ALL = (
         {"changed": {"type": "boolean"}},
     ),
     action("notify.send", Effect.MESSAGE, {"text": TEXT}, {}, Irreversible("A message is out.")),
+    action("edr.find_hosts", Effect.READ, {"user": TEXT}, {"hosts": {"type": "array", "items": _HOST}}),
+    action(
+        "edr.isolate_host",
+        Effect.CHANGE,
+        {"host": TEXT},
+        {"changed": {"type": "boolean"}},
+        Undo("edr.release_host", {"host": "${ inputs.host }"}),
+    ),
+    action("edr.release_host", Effect.CHANGE, {"host": TEXT}, {"changed": {"type": "boolean"}}),
+    action("accounts.new_password", Effect.CHANGE, {"user": TEXT}, {"password": TEXT, "hint": TEXT}),
+    action("accounts.tell", Effect.MESSAGE, {"user": TEXT, "password": TEXT | {"writeOnly": True}}, {}),
     action("disks.wipe", Effect.DESTROY, {"host": TEXT}, {"changed": {"type": "boolean"}}),
 )
 CATALOGUE: Catalogue = {each.key: each for each in _ALL}

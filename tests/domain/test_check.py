@@ -39,23 +39,29 @@ def test_all_problems_come_at_once_each_at_its_place() -> None:
     ]:
         assert old in text
         text = text.replace(old, new)
-    found = [(each.line, each.column, each.message) for each in check(text, CATALOGUE).problems]
+    lines = text.splitlines()
+    found = [
+        (lines[each.line - 1][each.column - 1 :].split()[0], each.message)
+        for each in check(text, CATALOGUE).problems
+    ]
     assert found == [
-        (5, 12, "unknown name 'severty' in alert, did you mean 'severity'?"),
-        (12, 30, "'5x' is not a duration; write it like 30s, 5m, 24h, 7d or 1h30m"),
-        (26, 11, "'late' is one of 'deny', 'escalate' or 'hold', not 'approve'"),
-        (28, 9, "unknown action 'nftables.block_adress', did you mean 'nftables.block_address'?"),
-        (33, 5, "unknown key 'usign', did you mean 'using'?"),
-        (34, 18, "no step has the id 'gat', did you mean 'gate'?"),
-        (37, 13, "'on_failure' is one of 'stop' or 'rollback', not 'rolback', did you mean 'rollback'?"),
+        ("alert.source", "unknown name 'severty' in alert, did you mean 'severity'?"),
+        ("5x,", "'5x' is not a duration; write it like 30s, 5m, 24h, 7d or 1h30m"),
+        ("approve", "'late' is one of 'deny', 'escalate' or 'hold', not 'approve'"),
+        (
+            "nftables.block_adress",
+            "unknown action 'nftables.block_adress', did you mean 'nftables.block_address'?",
+        ),
+        ("usign:", "unknown key 'usign', did you mean 'using'?"),
+        ('"${', "no step has the id 'gat', did you mean 'gate'?"),
+        ("rolback", "'on_failure' is one of 'stop' or 'rollback', not 'rolback', did you mean 'rollback'?"),
     ]
 
 
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        (["id: a, each: x, steps: []"], "step kind 'each' is not available in this release"),
-        (["id: a"], "a step needs one of 'do', 'approve', 'wait' and 'set'"),
+        (["id: a"], "a step needs one of 'do', 'approve', 'ask', 'wait', 'run', 'each'"),
         (["id: a, set: {}, wait: {for: 5m}"], "exactly one kind, and this has 'wait' and 'set'"),
         (
             [f"id: a, approve: Go?, {SEATS}, retry: {{times: 1}}"],
@@ -112,7 +118,6 @@ def test_all_problems_come_at_once_each_at_its_place() -> None:
         (["id: a, set: {x: '${ alert.observables.ipp }'}"], "unknown name 'ipp' in alert.observables"),
         (["id: a, set: {x: '${ alert.rule.nme }'}"], "unknown name 'nme' in alert.rule"),
         (["id: wipe, do: disks.wipe, with: {host: h}"], "'wipe' destroys, and could run without an approval"),
-        (["id: a, set: {}"] * 501, "'steps' has more than 500 items"),
     ],
 )
 def test_one_fault_is_named(steps: list[str], message: str) -> None:
@@ -121,7 +126,7 @@ def test_one_fault_is_named(steps: list[str], message: str) -> None:
 
 def test_one_fault_makes_one_problem() -> None:
     assert (
-        len(of_steps(OWNER, "id: b, each: x, steps: [], at_once: 2", "id: c, needs: [b, owner], set: {}"))
+        len(of_steps(OWNER, "id: b, each: 5, steps: [], at_once: 2", "id: c, needs: [b, owner], set: {}"))
         == 1
     )
 
