@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from playbooks.domain.actions import Repeat
+from playbooks.domain.actions import Effect, Repeat
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import GREATEST
@@ -64,8 +64,12 @@ def lose(change: Change, attempt: Attempt, sentence: str) -> None:
         due_at = change.now + timedelta(seconds=2**losses)
         moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=sentence)
         return
-    moves.move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=sentence)
-    change.note_step(Verb.STEP_UNKNOWN, step, attempt=attempt.number, sentence=sentence)
+    _ask_a_person(change, attempt, sentence)
+
+
+def _ask_a_person(change: Change, attempt: Attempt, sentence: str) -> None:
+    moves.move_step(attempt.step, StepStatus.UNKNOWN, now=change.now, sentence=sentence)
+    change.note_step(Verb.STEP_UNKNOWN, attempt.step, attempt=attempt.number, sentence=sentence)
 
 
 def _is_awaited(attempt: Attempt) -> bool:
@@ -111,8 +115,11 @@ def _exact(number: int) -> int | str:
 
 def _fail(change: Change, attempt: Attempt, outcome: Failed) -> None:
     step = attempt.step
-    moves.settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=outcome.sentence)
     pause = None if outcome.permanent else _pause_before_retry(change, step)
+    if pause is None and _leaves_open_what_happened(attempt):
+        _ask_about_the_lost(change, attempt, outcome.sentence)
+        return
+    moves.settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=outcome.sentence)
     if pause is None:
         moves.move_step(step, StepStatus.FAILED, now=change.now, sentence=outcome.sentence)
         change.note_step(Verb.STEP_FAILED, step, attempt=attempt.number, sentence=outcome.sentence)
@@ -126,6 +133,22 @@ def _fail(change: Change, attempt: Attempt, outcome: Failed) -> None:
     change.note_step(
         Verb.STEP_RETRIED, step, attempt=attempt.number, sentence=outcome.sentence, due_at=due_at.isoformat()
     )
+
+
+def _leaves_open_what_happened(attempt: Attempt) -> bool:
+    """It failed in the place of another whose answer was lost, and nobody looked whether that one happened."""
+    action = actions()[attempt.step.action]
+    was_seen = action.repeat is Repeat.LOOKUP or action.effect is Effect.READ
+    return attempt.recovers_id is not None and not was_seen
+
+
+def _ask_about_the_lost(change: Change, attempt: Attempt, sentence: str) -> None:
+    """Its failure is no end of the step: the attempt before it may have happened."""
+    if attempt.status == AttemptStatus.LOST:  # a person is asked already
+        return
+    moves.settle(attempt, AttemptStatus.LOST, now=change.now, sentence=sentence)
+    change.note_step(Verb.STEP_LOST, attempt.step, attempt=attempt.number, sentence=sentence)
+    _ask_a_person(change, attempt, sentence)
 
 
 def _pause_before_retry(change: Change, step: Step) -> timedelta | None:

@@ -1,0 +1,69 @@
+"""An answer was lost, and what is tried in its place fails: whether it happened stays open until somebody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from playbooks import executor
+from playbooks.domain.statuses import RunStatus, StepStatus
+from playbooks.models import Run
+from playbooks.operations import runs
+from playbooks.operations.runs import Resolution
+from tests.cast import Cast
+from tests.executor.world import BROKEN, LOST, REFUSED, World
+
+Begin = Callable[..., Run]
+
+STEP = """\
+  - id: one
+    do: fake.{kind}
+    using: fake
+    with: {{target: one}}
+    retry: {{times: 3, every: 5s}}
+"""
+
+
+@pytest.mark.parametrize("kind", ["safe", "keyed", "lookup"])
+def test_a_failure_in_the_place_of_a_lost_answer_is_retried_under_the_same_key(
+    begin: Begin, world: World, kind: str
+) -> None:
+    """Another key would tell the far side that it is another request."""
+    run = begin(STEP.format(kind=kind))
+    world.outcomes = [LOST, BROKEN]
+    executor.drive(run.pk, worker="test")
+    executor.sweep(now=timezone.now() + timedelta(seconds=30))
+    executor.drive(run.pk, worker="test")
+    attempts = run.steps.get().attempts.order_by("number")
+    assert [attempt.status for attempt in attempts] == ["lost", "failed", "succeeded"]
+    assert len({attempt.idempotency_key for attempt in attempts}) == 1
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ended"),
+    [(Resolution.HAPPENED, RunStatus.SUCCEEDED), (Resolution.GIVE_UP, RunStatus.FAILED)],
+)
+@pytest.mark.parametrize("kind", ["safe", "keyed"])
+def test_a_refusal_in_the_place_of_a_lost_answer_is_no_failure_and_a_person_is_asked(
+    begin: Begin, world: World, cast: Cast, kind: str, resolution: Resolution, ended: RunStatus
+) -> None:
+    """A failed step is never undone; this one may have changed something."""
+    run = begin(STEP.format(kind=kind))
+    world.outcomes = [LOST, REFUSED]
+    executor.drive(run.pk, worker="test")
+    step = run.steps.get()
+    assert (step.status, step.sentence) == (StepStatus.UNKNOWN, REFUSED.sentence)
+    runs.resolve(run.pk, "one", caller=cast.caller("analyst"), resolution=resolution, comment="I looked.")
+    run.refresh_from_db()
+    assert run.status == ended
+
+
+def test_a_refusal_after_a_look_that_found_nothing_is_a_failure(begin: Begin, world: World) -> None:
+    run = begin(STEP.format(kind="lookup"))
+    world.outcomes = [LOST, REFUSED]
+    executor.drive(run.pk, worker="test")
+    assert run.steps.get().status == StepStatus.FAILED
+    assert not world.effects
