@@ -6,7 +6,11 @@ from playbooks.connectors.adapter import LONG, adapter, change, read
 from playbooks.connectors.schemas import COUNT, END, FLAG, NAME, NAMES, TEXT
 from playbooks.domain.actions import Undo
 
-HASH = {"type": "string", "pattern": f"^[0-9a-fA-F]{{32,128}}{END}", "description": "MD5, SHA-1 or SHA-2, in hex"}
+HASH = {
+    "type": "string",
+    "pattern": f"^[0-9a-fA-F]{{32,128}}{END}",
+    "description": "MD5, SHA-1 or SHA-2, in hex",
+}
 
 CONNECTOR = adapter(
     "edr",
