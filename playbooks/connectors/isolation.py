@@ -2,17 +2,18 @@
 
 Every namespace is its own: no network, no process of the host, no file but a read-only /usr, and an empty /tmp that
 is gone afterwards. The environment is empty, no descriptor is inherited beyond the three standard ones (files in
-memory), limits bound each process, and the deadline ends all of them. Where bubblewrap is not there or cannot run,
-nothing is run: there is no second-best way.
+memory), limits bound each process, some system calls are refused, and the deadline ends all processes. Where
+bubblewrap is not there or cannot run, nothing is run: there is no second-best way.
 
-The limits are of one process, and together they are bounded by the number of processes. When memory runs out the
-kernel ends these processes first, but a worker that runs scripts should have a limit of its own as well.
+The limits are of one process; times the number of processes, a program can hold 4 GiB. When memory runs out the kernel
+ends these processes first, but a worker that runs scripts should have a limit of its own as well.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from playbooks.connectors.errors import RefusedError
+from playbooks.connectors.seccomp import seccomp_filter
 
 Language = Literal["python", "shell"]
 COMMANDS: Mapping[Language, tuple[str, ...]] = {
@@ -31,10 +33,10 @@ COMMANDS: Mapping[Language, tuple[str, ...]] = {
 }
 
 MEBIBYTE = 1024 * 1024
-MEMORY = 512 * MEBIBYTE  # of address space, each process
+MEMORY = 256 * MEBIBYTE  # of address space, each process
 FILES = 64 * MEBIBYTE  # of /tmp
 FILE = 16 * MEBIBYTE  # of one file, and so of everything that is printed
-PROCESSES = 32  # and threads
+PROCESSES = 16  # and threads
 DESCRIPTORS = 128
 TAIL = 4096  # bytes
 
@@ -89,15 +91,19 @@ def run(language: Language, source: bytes, given: bytes, *, deadline: float, mos
 
     Raises RefusedError, when nothing was run, with what to do about it.
     """
+    refused_calls = seccomp_filter()
+    if refused_calls is None:
+        raise RefusedError(f"Scripts are unavailable: their isolation does not know {platform.machine()}.")
     with (
         _memory(source) as program,
+        _memory(refused_calls) as calls,
         _memory(given) as stdin,
         _memory() as stdout,
         _memory() as stderr,
         _memory() as status,
     ):
-        command = _command(language, program, status, deadline)
-        returned = _returned(command, (stdin, stdout, stderr), (program, status), deadline)
+        command = _command(language, program, calls, status, deadline)
+        returned = _returned(command, (stdin, stdout, stderr), (program, calls, status), deadline)
         errors = _tail(stderr)
         if returned is None:
             code = None
@@ -121,11 +127,11 @@ def _memory(content: bytes = b"") -> Iterator[int]:
         os.close(descriptor)
 
 
-def _command(language: Language, program: int, status: int, deadline: float) -> list[str]:
+def _command(language: Language, program: int, calls: int, status: int, deadline: float) -> list[str]:
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None:
         raise RefusedError(f"Scripts are unavailable: there is no bubblewrap on this worker. {INSTALL}")
-    files = ["--ro-bind-data", str(program), "/program", "--remount-ro", "/"]
+    files = ["--ro-bind-data", str(program), "/program", "--remount-ro", "/", "--seccomp", str(calls)]
     seconds = max(1, int(deadline - time.monotonic()) + 1)
     limits = [*_LIMITS, f"--cpu={seconds}", *COMMANDS[language]]
     return [bubblewrap, *_SANDBOX, *_system_folders(), *files, "--json-status-fd", str(status), *limits]
@@ -141,7 +147,7 @@ def _system_folders() -> Iterator[str]:
 
 
 def _returned(
-    command: list[str], standard: tuple[int, int, int], passed: tuple[int, int], deadline: float
+    command: list[str], standard: tuple[int, int, int], passed: tuple[int, ...], deadline: float
 ) -> int | None:
     """What bubblewrap returned, None where the deadline came first. When it ends, all that it started is ended."""
     stdin, stdout, stderr = standard

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -15,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from playbooks.connectors import contract, isolation
+from playbooks.connectors import contract, isolation, seccomp
 from playbooks.domain.outcomes import Failed, Outcome, Succeeded
 from tests.connectors.conftest import make_context
 
@@ -199,6 +201,38 @@ def test_a_script_gets_no_more_memory_than_it_may_have() -> None:
     filled = run("for n in 1 2 3 4 5 6 7 8 9; do head -c 9M /dev/zero >$n || exit 4; done", language="shell")
     assert "exit code 4" in failure(filled).sentence
     assert "No space left" in failure(filled).sentence
+
+
+@needs_bubblewrap
+def test_a_script_cannot_hold_memory_that_no_limit_counts() -> None:
+    shared = "__import__('ctypes').CDLL(None, use_errno=True).shmget(0, 1 << 30, 0o1600)"
+    assert list(tried("os.memfd_create('x')", shared).values()) == ["PermissionError", "-1"]
+
+
+@needs_bubblewrap
+def test_every_refused_system_call_is_refused_and_others_are_not() -> None:
+    refused = seccomp.MACHINES[platform.machine()].refused
+    source = """
+import ctypes, json, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def error(number):
+    ctypes.set_errno(0)
+    libc.syscall(number, -1, 0, 0, 0, 0, 0)
+    return ctypes.get_errno()
+print(json.dumps({name: error(number) for name, number in json.load(sys.stdin).items()}))
+"""
+    close = {"x86_64": 3, "aarch64": 57}[platform.machine()]
+    said = outputs(run(source, {**refused, "close": close}))
+    assert said.pop("close") == errno.EBADF
+    assert said == dict.fromkeys(refused, errno.EPERM)
+
+
+def test_on_a_machine_whose_system_calls_are_not_known_nothing_is_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "vax")
+    failed = failure(run("print('{}')"))
+    assert failed == Failed("Scripts are unavailable: their isolation does not know vax.", permanent=True)
 
 
 @needs_bubblewrap
