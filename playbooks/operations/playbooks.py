@@ -86,7 +86,8 @@ def submit(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
         _require_move(version, VersionStatus.IN_REVIEW)
-        _require_newer(version)
+        if denial := _superseded(version):
+            raise Refused(denial)
         return _moved(version, VersionStatus.IN_REVIEW, Verb.VERSION_SUBMITTED, caller.actor, timezone.now())
 
 
@@ -114,14 +115,18 @@ def publish(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     caller.require("publish_playbook", "publish playbooks")
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
-        if str(caller.principal.pk) in authors_of(version):
-            raise Refused(PUBLISHER_IS_AUTHOR)
-        _require_move(version, VersionStatus.PUBLISHED)
-        _require_newer(version)
+        if denials := _publishing_denials(version, caller):
+            raise Refused(*denials)
         now = timezone.now()
         for older in version.playbook.versions.filter(status=VersionStatus.PUBLISHED):
             _moved(older, VersionStatus.RETIRED, Verb.VERSION_RETIRED, caller.actor, now)
         return _put_in_force(version, caller.actor, now, publisher=caller.principal)
+
+
+def publishing_denials(slug: str, number: int, *, caller: Caller) -> tuple[Denial, ...]:
+    """The rules by which `publish` would refuse this person, as of now."""
+    version = PlaybookVersion.objects.filter(playbook__slug=slug, number=number).first()
+    return _publishing_denials(version, caller) if version else ()
 
 
 def retire(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
@@ -233,25 +238,40 @@ _WORDS = {
 }
 
 
+def _publishing_denials(version: PlaybookVersion, caller: Caller) -> tuple[Denial, ...]:
+    is_author = str(caller.principal.pk) in authors_of(version)
+    rules = (
+        PUBLISHER_IS_AUTHOR if is_author else None,
+        _wrong_move(version, VersionStatus.PUBLISHED),
+        _superseded(version),
+    )
+    return tuple(each for each in rules if each is not None)
+
+
 def _require_move(version: PlaybookVersion, status: VersionStatus) -> None:
+    if denial := _wrong_move(version, status):
+        raise Refused(denial)
+
+
+def _wrong_move(version: PlaybookVersion, status: VersionStatus) -> Denial | None:
     before = _BEFORE[status]
-    if version.status != before:
-        is_now = _WORDS[VersionStatus(version.status)][0]
-        sentence = (
-            f"This version is {is_now}; only one that is {_WORDS[before][0]} can be {_WORDS[status][1]}."
-        )
-        raise Refused(Denial("version_status", sentence))
+    if version.status == before:
+        return None
+    is_now = _WORDS[VersionStatus(version.status)][0]
+    sentence = f"This version is {is_now}; only one that is {_WORDS[before][0]} can be {_WORDS[status][1]}."
+    return Denial("version_status", sentence)
 
 
-def _require_newer(version: PlaybookVersion) -> None:
+def _superseded(version: PlaybookVersion) -> Denial | None:
     """What was in force later is never put out of force by an older text, whose author did not know of it."""
     newer = version.playbook.versions.filter(published_at__isnull=False, number__gt=version.number)
-    if last := newer.order_by("-number").first():
-        sentence = (
-            f"Version {last.number}, which is newer, has been in force. To go back to what this one says, adapt it: "
-            "that makes a new draft, which can be compared with what is in force."
-        )
-        raise Refused(Denial("version_status", sentence))
+    if not (last := newer.order_by("-number").first()):
+        return None
+    sentence = (
+        f"Version {last.number}, which is newer, has been in force. To go back to what this one says, adapt it: "
+        "that makes a new draft, which can be compared with what is in force."
+    )
+    return Denial("version_status", sentence)
 
 
 def _reason(text: str) -> str:

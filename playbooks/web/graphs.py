@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
+from playbooks.domain.governance import kind_of
 from playbooks.domain.graph import Node
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.queries.runs import RunView, StepView
@@ -48,5 +49,4 @@ def _kind(kind: str, action: str) -> str:
 
 
 def _kind_in(step: Mapping[str, Any]) -> str:
-    kind = next(name for name in ("do", "approve", "wait", "set") if name in step)
-    return _kind(kind, step.get("do", ""))
+    return _kind(kind_of(step), step.get("do", ""))

@@ -2,61 +2,40 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from playbooks import access
 from playbooks.domain.check import check
+from playbooks.domain.duties import Denial
 from playbooks.domain.problems import Problem
 from playbooks.operations import playbooks as operations
 from playbooks.operations.actions import actions
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused, Unsound
+from playbooks.operations.runs import alert_scope
 from playbooks.queries import playbooks as queries
-from playbooks.queries import references
-from playbooks.queries.playbooks import VersionRow, VersionView
-from playbooks.web.callers import caller_of, person_of, require
+from playbooks.queries.impact import Impact, impact
+from playbooks.queries.playbooks import VersionView
+from playbooks.web.callers import caller_of, person_of, require, text_of
 from playbooks.web.graphs import graph_of_document
 from playbooks.web.listing import page_of, search_of, searched
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.reviewing import changes_of, gates_of
 
-MOVES = {
-    "submit": (operations.submit, "Send to review", "The version waits for its reviewer."),
-    "publish": (operations.publish, "Publish", "The version is in force."),
-    "retire": (operations.retire, "Retire", "The version is out of force."),
+MOVES: Mapping[str, tuple[Callable[..., object], str]] = {
+    "submit": (operations.submit, "The version waits for its reviewer."),
+    "publish": (operations.publish, "The version is in force."),
+    "send_back": (operations.send_back, "The version is a draft again, with your reason in its history."),
+    "retire": (operations.retire, "The version is out of force."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    name: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """`late` completes "then it is …"."""
-
-    title: str
-    seats: tuple[str, ...]
-    within: str
-    late: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """`change` is same, added or removed."""
-
-    change: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +68,8 @@ def playbook(request: HttpRequest, slug: str, number: int | None = None) -> Http
         return _edit(request, slug, number)
     except Missing as error:
         raise Http404(str(error)) from error
+    except Unsound as error:
+        return _page(request, slug, number, refusal=_impossible(error))
     except (Refused, Invalid, LostRace) as error:
         text = request.POST.get("text")
         editor = Editor(text) if text is not None else None
@@ -128,12 +109,20 @@ def check_playbook(request: HttpRequest) -> HttpResponse:
 
 
 def _move(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    move, _, sentence = MOVES.get(request.POST["move"], (None, "", ""))
-    if move is None:
+    name = request.POST["move"]
+    if name not in MOVES:
         raise Invalid([("/move", "Choose one of the moves on the page.")])
-    move(slug, number, caller=caller_of(request))
+    move, sentence = MOVES[name]
+    more = {"reason": text_of(request, "reason")} if name == "send_back" else {}
+    move(slug, number, caller=caller_of(request), **more)
     messages.success(request, sentence)
     return redirect("playbook-version", slug=slug, number=number)
+
+
+def _impossible(error: Unsound) -> Refusal:
+    """What stands in the way of publishing a text that was sound when it was stored."""
+    sentences = (f"Line {each.line}: {each.message}." for each in error.problems)
+    return Refusal(HTTPStatus.BAD_REQUEST, tuple(Denial("", sentence) for sentence in sentences))
 
 
 def _edit(request: HttpRequest, slug: str, number: int | None) -> HttpResponse:
@@ -170,45 +159,32 @@ def _page(
     version = queries.version_view(slug, number or view.published or view.versions[0].number, person)
     if version is None:
         raise Http404(f"There is no version {number} of {slug}.")
-    before = _before(view.versions, version.number)
-    older = queries.version_view(slug, before, person) if before else None
     context = {
         "playbook": view,
         "version": version,
-        "moves": [Move(name, MOVES[name][1]) for name in version.may],
+        "denials": _denials(request, version),
+        "impact": _impact(request, version),
         "gates": list(gates_of(version)),
         "graph": graph_of_document(version.document),
-        "before": before,
-        "diff": _diff(older, version),
+        "changes": changes_of(request, version, view.versions),
         "editor": editor or Editor(version.source),
-        "is_editing": editor is not None,
+        "is_editing": editor is not None or "edit" in request.GET,
         "refusal": refusal,
     }
     return render(request, "playbook.html", context, status=refusal.status if refusal else status)
 
 
-def _before(versions: Sequence[VersionRow], number: int) -> int | None:
-    """The newest earlier version that was in force: what a reviewer compares with."""
-    earlier = (each.number for each in versions if each.number < number and each.published_at)
-    return next(earlier, None)
+def _denials(request: HttpRequest, version: VersionView) -> Sequence[Denial]:
+    """Why this person cannot publish the version, though a role would let them."""
+    if "publish" not in version.may:
+        return ()
+    return operations.publishing_denials(version.playbook, version.number, caller=caller_of(request))
 
 
-def _diff(older: VersionView | None, newer: VersionView) -> list[Line]:
-    """The changed lines with three around them; empty when there is nothing to compare."""
-    if older is None:
-        return []
-    lines = difflib.unified_diff(older.source.splitlines(), newer.source.splitlines(), lineterm="", n=3)
-    kinds = {"+": "added", "-": "removed", " ": "same", "@": "same"}
-    return [Line(kinds[line[0]], line[1:] if line[0] != "@" else "…") for line in list(lines)[2:]]
-
-
-def gates_of(version: VersionView) -> Iterator[Gate]:
-    for step in version.document["steps"]:
-        if "approve" in step:
-            yield _gate(step)
-
-
-def _gate(step: dict[str, Any]) -> Gate:
-    late = {"deny": "denied", "escalate": "escalated", "hold": "held open"}[step.get("late", "deny")]
-    seats = tuple(references.role_title(seat["role"]) for seat in step["seats"])
-    return Gate(step["approve"], seats, step.get("within", "4h"), late)
+def _impact(request: HttpRequest, version: VersionView) -> Impact | None:
+    """For whoever has to move the version on, or may take it out of force."""
+    if not {"submit", "publish", "send_back", "retire"} & {*version.may}:
+        return None
+    return impact(
+        version.playbook, version.number, person_of(request), now=timezone.now(), scope_of=alert_scope
+    )

@@ -15,8 +15,8 @@ from playbooks.queries import playbooks as queries
 from playbooks.queries.playbooks import PlaybookView
 from playbooks.web.callers import caller_of, person_of, require
 from playbooks.web.forms import Start
-from playbooks.web.playbooks import gates_of
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.reviewing import gates_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

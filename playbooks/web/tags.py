@@ -59,6 +59,13 @@ def words(status: str) -> str:
 
 
 @register.filter
+def of_version(verb: str) -> str:
+    """A verb of the log as the status that it led to; `sent_back` is none."""
+    happened = verb.removeprefix("version.")
+    return {"drafted": "draft", "submitted": "in_review"}.get(happened, happened)
+
+
+@register.filter
 def took(begin: datetime, end: datetime | None) -> str:
     """How long something took, in at most two units; empty while it goes on."""
     if end is None:
