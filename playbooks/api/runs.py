@@ -19,7 +19,7 @@ from playbooks.api.parsing import Body, idempotency_key, read
 from playbooks.api.permissions import Need
 from playbooks.domain.rollback import RollbackPlan
 from playbooks.models import Run as RunModel
-from playbooks.operations import rollbacks
+from playbooks.operations import rollbacks, stopping
 from playbooks.operations import runs as operations
 from playbooks.operations.runs import Resolution
 from playbooks.queries import runs as queries
@@ -153,7 +153,7 @@ class Cancellation(Endpoint):
 
     @described("runs_cancel", "Stop a run", body=Cancel, answer=RunStatusView, is_write=True)
     def post(self, request: Request, pk: UUID) -> Response:
-        row = operations.cancel(pk, caller=caller_of(request), reason=read(Cancel, request).reason)
+        row = stopping.cancel(pk, caller=caller_of(request), reason=read(Cancel, request).reason)
         return answer(RunStatusView(row.pk, row.status))
 
 
@@ -200,8 +200,8 @@ def _plan(plan: RollbackPlan) -> Plan:
     return Plan(
         digest=plan.digest,
         undo=tuple(
-            Undoing(each.key, each.needs, each.call.action, each.call.connection, each.call.parameters)
-            for each in plan.undoings
+            Undoing(step, each.needs, call.action, call.connection, call.parameters)
+            for step, each, call in plan.calls()
         ),
         irreversible=tuple(Irreversible(step, sentence) for step, sentence in plan.irreversible),
     )

@@ -58,6 +58,14 @@ def evaluate(source: str, scope: Mapping[str, object]) -> object:
     return _Result(source).of(value)
 
 
+def is_true(source: str, scope: Mapping[str, object], what: str) -> bool:
+    """The truth of a condition. Raises ExpressionError, with `what` as its subject, for any other value."""
+    value = evaluate(source, scope)
+    if not isinstance(value, bool):
+        raise ExpressionError(f"{what} is {value!r:.80}, and not true or false.")
+    return value
+
+
 def render(value: object, scope: Mapping[str, object]) -> object:
     """`value` with every `${ … }` in its texts replaced. Raises ExpressionError.
 

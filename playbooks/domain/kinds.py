@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 KINDS = ("do", "approve", "ask", "wait", "run", "each", "repeat", "set", "script")
 BLOCKS = frozenset({"each", "repeat"})  # kinds that hold steps of their own
-CALLS = frozenset({"do", "script"})  # kinds that a worker performs
+CALLS = frozenset({"do", "script", "run"})  # kinds that a worker takes up
 
 # What a kind does not know is refused, never ignored: a gate can neither be forgiven nor retried.
 KEYS_OF_KIND: Mapping[str, frozenset[str]] = {

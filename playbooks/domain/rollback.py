@@ -6,7 +6,7 @@ ones need not wait for each other. What cannot be undone is listed with its sent
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
@@ -22,7 +22,7 @@ class Done:
     needs: tuple[str, ...]
     effect: str
     changed: bool
-    undo: UndoCall | str
+    undo: UndoCall | UndoRun | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,31 @@ class UndoCall:
     connection_revision: int
     parameters: Mapping[str, object]
 
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "connection": self.connection,
+            "connection_revision": self.connection_revision,
+            "parameters": dict(self.parameters),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRun:
+    """The rollback of a run that the step started."""
+
+    run: str
+    plan: RollbackPlan
+
+    def as_json(self) -> dict[str, Any]:
+        return {"run": self.run, "plan": self.plan.as_json()}
+
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
     key: str
     needs: tuple[str, ...]  # keys of the steps that have to be undone before
-    call: UndoCall
+    call: UndoCall | UndoRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +71,19 @@ class RollbackPlan:
     def as_json(self) -> dict[str, Any]:
         return {
             "undo": [
-                {
-                    "step": each.key,
-                    "needs": list(each.needs),
-                    "action": each.call.action,
-                    "connection": each.call.connection,
-                    "connection_revision": each.call.connection_revision,
-                    "parameters": dict(each.call.parameters),
-                }
-                for each in self.undoings
+                {"step": each.key, "needs": list(each.needs), **each.call.as_json()} for each in self.undoings
             ],
             "irreversible": [{"step": step, "sentence": sentence} for step, sentence in self.irreversible],
         }
+
+    def calls(self, within: str = "") -> Iterator[tuple[str, Undoing, UndoCall]]:
+        """Every call, also of the runs that are rolled back with this one: (step, undoing, call)."""
+        for undoing in self.undoings:
+            step = f"{within}{undoing.key}"
+            if isinstance(undoing.call, UndoRun):
+                yield from undoing.call.plan.calls(f"{step} › ")
+            else:
+                yield step, undoing, undoing.call
 
     @property
     def digest(self) -> str:
@@ -76,7 +96,7 @@ def rollback_plan(steps: Sequence[Done], *, all_needs: Mapping[str, tuple[str, .
     changed nothing, since order passes through them.
     """
     changed = [step for step in steps if step.changed and step.effect != "read"]
-    back = {step.key: step.undo for step in changed if isinstance(step.undo, UndoCall)}
+    back = {step.key: step.undo for step in changed if not isinstance(step.undo, str)}
     order = tuple(TopologicalSorter(all_needs).static_order())
     followers = _followers(back, order, all_needs)
     return RollbackPlan(

@@ -149,7 +149,8 @@ TRANSITIONS: Mapping[type[StrEnum], Table] = {
         STEP.PENDING: frozenset(
             {STEP.READY, STEP.WAITING, STEP.SUCCEEDED, STEP.FAILED, STEP.SKIPPED, STEP.CANCELLED}
         ),
-        STEP.READY: frozenset({STEP.RUNNING, STEP.WAITING, STEP.FAILED, STEP.CANCELLED}),
+        # A detached run of another playbook has succeeded as soon as it was started.
+        STEP.READY: frozenset({STEP.RUNNING, STEP.WAITING, STEP.SUCCEEDED, STEP.FAILED, STEP.CANCELLED}),
         STEP.RUNNING: frozenset(
             {STEP.SUCCEEDED, STEP.FAILED, STEP.READY, STEP.WAITING, STEP.UNKNOWN, STEP.CANCELLED}
         ),
@@ -186,8 +187,9 @@ TRANSITIONS: Mapping[type[StrEnum], Table] = {
     },
     ExpiryStatus: {
         ExpiryStatus.ACTIVE: frozenset({ExpiryStatus.UNDOING, ExpiryStatus.RELEASED, ExpiryStatus.ENDED}),
-        ExpiryStatus.UNDOING: frozenset({ExpiryStatus.ENDED}),
-        ExpiryStatus.RELEASED: frozenset(),
+        # What could not be taken back is tried again later.
+        ExpiryStatus.UNDOING: frozenset({ExpiryStatus.ACTIVE, ExpiryStatus.ENDED}),
+        ExpiryStatus.RELEASED: frozenset({ExpiryStatus.ENDED}),
         ExpiryStatus.ENDED: frozenset(),
     },
     RequestStatus: {

@@ -26,6 +26,8 @@ class Verb(StrEnum):
     RUN_STARTED = "run.started", "A run of a playbook version began."
     RUN_ENDED = "run.ended", "A run came to its end."
     RUN_CANCEL_REQUESTED = "run.cancel_requested", "Somebody asked for a run to stop."
+    RUN_PAUSED = "run.paused", "Somebody paused a run."
+    RUN_RESUMED = "run.resumed", "Somebody resumed a run."
     RUN_CANCELLED = "run.cancelled", "A run stopped before its end."
 
     ROLLBACK_STARTED = "rollback.started", "Undoing a run began."
@@ -39,6 +41,7 @@ class Verb(StrEnum):
     STEP_RESOLVED = "step.resolved", "A person said what became of a step."
     STEP_SKIPPED = "step.skipped", "A step was not needed."
     STEP_RETRIED = "step.retried", "A step is tried again."
+    STEP_PENDING = "step.pending", "A job of the far side goes on after the call that started it."
     STEP_UNDONE = "step.undone", "What a step did was undone."
 
     REQUEST_OPENED = "request.opened", "An approval was asked for."
@@ -49,6 +52,16 @@ class Verb(StrEnum):
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
     REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."
+
+    QUESTION_OPENED = "question.opened", "A run asked people something."
+    QUESTION_ANSWERED = "question.answered", "A person answered a question of a run."
+    QUESTION_CLOSED = "question.closed", "A question was late, or was taken back."
+
+    EVENT_POSTED = "event.posted", "Something that runs may wait for was reported."
+
+    EXPIRY_SCHEDULED = "expiry.scheduled", "A change is to be taken back at a time."
+    EXPIRY_RELEASED = "expiry.released", "The time of a change came; others hold the same target still."
+    EXPIRY_DUE = "expiry.due", "The time of a change came, and a run takes it back."
 
     DECISION_MADE = "decision.made", "A person approved or denied a request."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
@@ -61,6 +74,12 @@ class Verb(StrEnum):
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
 
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
+
+    HOLD_PLACED = (
+        "hold.placed",
+        "Somebody stopped a playbook, a connection or everything from beginning more.",
+    )
+    HOLD_RELEASED = "hold.released", "Somebody let go of what was held."
 
     PERSON_CREATED = "person.created", "An account was created."
     PERSON_CHANGED = "person.changed", "An account was changed, activated or deactivated."

@@ -9,7 +9,6 @@ from datetime import timedelta
 from playbooks import access
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
-from playbooks.domain.coverage import gates_of
 from playbooks.domain.planner import CONDITION
 from playbooks.domain.seats import Seat, fitting, match
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
@@ -18,11 +17,12 @@ from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
 from playbooks.models.decisions import Decision
 from playbooks.operations import requests
-from playbooks.operations.actions import Call, covered
+from playbooks.operations.actions import Call
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import definition_of
+from playbooks.operations.limits import is_beyond_blast_radius
 from playbooks.operations.moves import move, wait
-from playbooks.operations.rounds import Steps, moment
+from playbooks.operations.rounds import Frame, moment
 
 RECEIPT_EVERY = timedelta(seconds=1)  # as often as the sequencer signs
 HIDDEN = (
@@ -48,16 +48,24 @@ class Forbidden:
     sentence: str
 
 
-def authorize(change: Change, step: Step, steps: Steps, call: Call, now: str) -> Granted | Waits | Forbidden:
-    """Whether `call` may be sent for `step`; consumes what covers it.
+def authorize(
+    change: Change, frame: Frame, step: Step, call: Call | None, now: str
+) -> Granted | Waits | Forbidden:
+    """Whether `call` may be sent for `step`, or, without a call, the playbook be run that it runs; consumes what
+    covers it.
 
     An undo is covered by the approval of what it takes back.
     """
-    if step.effect == Effect.READ or step.round > 0:
+    if step.effect == Effect.READ or step.undoes_id:
         return Granted(())
     granted: list[ApprovalRequest] = []
-    for gate in _gates(change, step, steps):
-        verdict = _verdict_of_gate(change, step, gate, steps, call, now)
+    for gate in _gates(frame, step):
+        verdict = _verdict_of_gate(change, frame, step, gate, now)
+        if not isinstance(verdict, Granted):
+            return verdict
+        granted.extend(verdict.requests)
+    if call is not None and is_beyond_blast_radius(step, call, change.now):
+        verdict = _verdict_of_own_request(change, frame, step, now)
         if not isinstance(verdict, Granted):
             return verdict
         granted.extend(verdict.requests)
@@ -80,40 +88,58 @@ def _wait_for_receipt(change: Change, step: Step) -> None:
     wait(step, WaitReason.RECEIPT, now=change.now, due_at=due_at, sentence="")
 
 
-def frozen_at(change: Change, step: Step, steps: Steps) -> str:
+def frozen_at(change: Change, frame: Frame, step: Step) -> str:
     """The moment that the step's expressions see as `now`: that which its latest approval showed."""
-    in_force = [_request_in_force(gate) for gate in _gates(change, step, steps)]
-    latest = max((each for each in in_force if each), key=lambda each: each.opened_at, default=None)
+    if step.undoes_id:
+        return moment(change.now)
+    has_asked_itself = bool(step.sentence)
+    asked = [*_gates(frame, step), *([step] if has_asked_itself else [])]
+    latest = requests.latest_in_force(asked)
     if latest is None:
         return moment(change.now)
     return str(requests.stored_subject(latest)["frozen_at"])
 
 
-def _gates(change: Change, step: Step, steps: Steps) -> list[Step]:
-    if step.round > 0:
-        return []
-    playbook = definition_of(change.run.version_id).playbook
-    return [steps[gate] for gate in gates_of(playbook, step.key)]
+def _gates(frame: Frame, step: Step) -> list[Step]:
+    known = {each.name: each for each in [*frame.outer, *frame.steps.values()]}
+    return [known[gate] for gate in definition_of(frame.run.version_id).gates[step.name]]
 
 
 def _verdict_of_gate(
-    change: Change, step: Step, gate: Step, steps: Steps, call: Call, now: str
+    change: Change, frame: Frame, step: Step, gate: Step, now: str
 ) -> Granted | Waits | Forbidden:
     if gate.status != StepStatus.SUCCEEDED:
         return _past_closed_gate(step, gate)
     request = _request_in_force(gate)
     if request is None:
         return Forbidden(f"No approval of the gate {gate.key} is in force.")
-    is_shown = step.key not in requests.stored_subject(request)["not_covered"]
+    return _verdict_of_request(change, frame, step, request, now)
+
+
+def _verdict_of_own_request(
+    change: Change, frame: Frame, step: Step, now: str
+) -> Granted | Waits | Forbidden:
+    """The connection has changed as many targets as it may in a while, so people are asked about this one."""
+    request = _request_in_force(step)
+    if request is None:
+        requests.open_own(change, frame, step)
+        return Waits()
+    return _verdict_of_request(change, frame, step, request, now)
+
+
+def _verdict_of_request(
+    change: Change, frame: Frame, step: Step, request: ApprovalRequest, now: str
+) -> Granted | Waits | Forbidden:
+    is_shown = requests.is_shown(request, step)
     if not is_shown and step.effect == Effect.DESTROY:
-        return Forbidden(HIDDEN.format(gate=gate.key))
-    document = definition_of(change.run.version_id).steps[step.key]
-    changed = _what_changed(request, step, steps, covered(change.run, call, document) if is_shown else None)
+        return Forbidden(HIDDEN.format(gate=request.step.key))
+    sent = requests.covered_now(frame, step, now) if is_shown else None
+    changed = _what_changed(request, step, sent)
     if changed:
         _ask_again(change, request, step, changed, now)
         return Waits()
     if request.status == RequestStatus.OPEN:
-        _wait_for(change, request, step, f"The gate {gate.key} is asked about again.")
+        _wait_for(change, request, step, f"The gate {request.step.key} is asked about again.")
         return Waits()
     return Granted((request,) if is_shown else ())
 
@@ -131,21 +157,25 @@ def _past_closed_gate(step: Step, gate: Step) -> Granted | Forbidden:
 def _request_in_force(gate: Step) -> ApprovalRequest | None:
     """The one that was granted, or that is asked again since what was granted has changed."""
     found = ApprovalRequest.objects.select_for_update(of=("self",)).select_related("step", "run")
-    return found.filter(step=gate, status__in=requests.IN_FORCE).first()
+    request = found.filter(step=gate, status__in=requests.IN_FORCE).first()
+    if request is not None:
+        request.run = request.step.run = gate.run
+    return request
 
 
-def _what_changed(request: ApprovalRequest, step: Step, steps: Steps, sent: Covered | None) -> str:
-    """The field in which what would be sent, or anything else of the subject, differs from what was approved; or
-    that an approver has lost the right to approve. Empty when nothing has changed.
+def _what_changed(request: ApprovalRequest, step: Step, sent: Covered | None) -> str:
+    """The field in which what would be sent differs from what was approved, or the version or the seats do; or that
+    an approver has lost the right to approve. Empty when nothing has changed.
 
-    `sent` is None for what the gate could not show. What was under way when the question was put again is in
-    neither of its lists, so it differs.
+    `sent` is None for what the gate could not show. What was under way when the question was put again, and what was
+    added to a list since, is in neither of its lists, so it differs. What else the request covers is looked at when
+    it is to run itself.
     """
     approved = requests.stored_subject(request)
     shown = next((item for item in approved["covered"] if item["step"] == step.key), None)
     return (
         first_difference(shown, sent.as_json() if sent else None, f"covered.{step.key}")
-        or first_difference(approved, requests.current_subject(request, steps))
+        or first_difference(approved, {**approved, **requests.terms(request.step)})
         or _lost_approver(request, step)
     )
 

@@ -14,26 +14,24 @@ from playbooks.domain.actions import Action
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError
-from playbooks.domain.rollback import UndoCall
-from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus
+from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
-from playbooks.executor.authority import Forbidden, Granted, Waits, authorize, frozen_at
+from playbooks.executor import timers
+from playbooks.executor.authority import Forbidden, Granted, authorize, frozen_at
+from playbooks.executor.intents import intent_of
 from playbooks.models import Attempt, Connection, Run, Step
-from playbooks.operations import moves
-from playbooks.operations.actions import Call, actions, connection_for, resolve
+from playbooks.operations import children, holds, limits, moves, rollbacks, stopping, waits
+from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.progress import advance
-from playbooks.operations.rollbacks import undo_of
-from playbooks.operations.rounds import Steps, current_steps, scope_of, states_of
+from playbooks.operations.rounds import Frame, open_frame, round_of
 
 LEASE_BEYOND_DEADLINE = timedelta(seconds=10)
-SWITCHED = (
-    "The connection {connection} was switched between simulated and real since {step} ran, so {step} cannot be undone "
-    "through it. Switch it back and roll back again, or undo it by hand."
+LIVE = frozenset(
+    {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.ROLLING_BACK, RunStatus.CANCELLING}
 )
-LIVE = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.ROLLING_BACK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,95 +39,162 @@ class Claim:
     """A step that this worker, and nobody else, performs now."""
 
     run: UUID
+    frame: str
     attempt: Attempt
     action: Action
-    connection: Connection
+    connection: Connection | None
     parameters: Mapping[str, object]
     is_simulated: bool
     deadline: datetime
     recovers: bool  # an earlier attempt's answer was lost
     undoes: Mapping[str, object] | None  # the outputs of the step that this one takes back
+    handle: Mapping[str, object] | None  # of a job at the far side that is asked about
+    is_stopping: bool  # that job is to stop
 
 
 def claim_next(run: UUID, *, worker: str) -> Claim | None:
     """Claims one ready step of the run, or None when nothing is ready."""
     with transaction.atomic(durable=True):
         change = Change(lock_run(run), timezone.now(), worker_actor(worker))
-        claim = claim_ready(change, current_steps(change.run), worker=worker)
+        _hear(change)
+        claim = claim_ready(change, open_frame(change.run), worker=worker)
         change.finish()
     return claim
 
 
-def claim_ready(change: Change, steps: Steps, *, worker: str) -> Claim | None:
+def claim_ready(change: Change, frame: Frame, *, worker: str) -> Claim | None:
     """Claims the first step that is ready and may run, in the caller's transaction.
 
     A step that cannot run fails or waits here, and the run moves on.
     """
     while change.run.status in LIVE:
-        step = next((s for s in steps.values() if s.status == StepStatus.READY), None)
+        step = _first_ready(change.run, frame)
         if step is None:
             return None
-        claim = _claim(change, step, steps, worker)
+        if step.frame != frame.path:
+            frame = open_frame(change.run, step.frame)
+            step = next(each for each in frame.steps.values() if each.pk == step.pk)
+        claim = _claim(change, frame, step, worker)
         if claim is not None:
             return claim
-        steps = advance(change)
+        frame = advance(change, step.frame)
     return None
 
 
-def _claim(change: Change, step: Step, steps: Steps, worker: str) -> Claim | None:
-    now = frozen_at(change, step, steps)
-    try:
-        call = _call(change, step, steps, now)
-    except ExpressionError as error:
-        _fail(change, step, str(error))
-        return None
-    match authorize(change, step, steps, call, now):
-        case Forbidden(sentence=sentence):
-            _fail(change, step, sentence)
-            return None
-        case Waits():
-            return None
-        case Granted(requests=granted):
-            if change.run.status == RunStatus.QUEUED:
-                moves.move(change.run, RunStatus.RUNNING)
-            attempt = _attempt(change, step, call, worker)
-            _note_claimed(change, step, call, attempt, [request.digest for request in granted])
-            return _claimed(change.run, step, call, attempt)
-
-
-def _call(change: Change, step: Step, steps: Steps, now: str) -> Call:
-    """What would be sent, resolved afresh at the same frozen moment that the approval showed."""
+def _hear(change: Change) -> None:
+    """What the parent of the run wants of it, and what has become due."""
     run = change.run
-    if step.undoes is not None:
-        return _undo_call(run, step.undoes)
-    document = definition_of(run.version_id).steps[step.key]
-    return resolve(run, document, scope_of(run, states_of(steps), now))
+    if run.parent_id:
+        if run.status in stopping.CANCELLABLE and children.is_unwanted(run):
+            stopping.stop(change)
+        elif run.status in rollbacks.MAY_ROLL_BACK and children.is_to_be_rolled_back(run):
+            rollbacks.begin(change)
+    for step in timers.due_in(change):
+        timers.fire(change, step)
+    if run.status == RunStatus.QUEUED:
+        advance(change)
 
 
-def _undo_call(run: Run, original: Step) -> Call:
-    """Raises ExpressionError where there is no undo, or where the connection has become a simulator since, or real:
-    what one did the other cannot take back.
-    """
-    done = original.attempts.order_by("-number")[0]
-    undo = undo_of(run, original, done)
-    if not isinstance(undo, UndoCall):
-        raise ExpressionError(undo)
-    action = actions()[undo.action]
-    connection = connection_for(action, undo.connection)
-    is_simulated = run.simulates_all or connection.is_simulated
-    if connection.pk == done.connection_id and is_simulated != done.is_simulated:
-        raise ExpressionError(SWITCHED.format(connection=connection.name, step=original.key))
-    return Call(
-        action=action,
-        connection=connection,
-        parameters=undo.parameters,
-        is_simulated=is_simulated,
-    )
+def _first_ready(run: Run, frame: Frame) -> Step | None:
+    ready = next((step for step in frame.steps.values() if step.status == StepStatus.READY), None)
+    if ready is not None or not definition_of(run.version_id).has_blocks:
+        return ready
+    return run.steps.filter(round=round_of(run), status=StepStatus.READY).order_by("changed_at", "pk").first()
+
+
+def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | None:
+    if job := _job(step):
+        return _ask_about(change, step, job, worker)
+    if change.run.paused_at and not step.undoes_id:
+        moves.wait(step, WaitReason.PAUSE, now=change.now, due_at=None)
+        return None
+    if step.kind == "run":
+        _start_run(change, frame, step)
+        return None
+    now = frozen_at(change, frame, step)
+    try:
+        call = intent_of(change.run, frame, step, now)
+    except ExpressionError as error:
+        waits.fail(change, step, str(error))
+        return None
+    granted = _permission(change, frame, step, call, now)
+    if granted is None:
+        return None
+    if change.run.status == RunStatus.QUEUED:
+        moves.move(change.run, RunStatus.RUNNING)
+    attempt = _attempt(change, step, call, worker)
+    _note_claimed(change, step, call, attempt, granted)
+    return _claimed(change.run, step, call.action, attempt)
+
+
+def _permission(change: Change, frame: Frame, step: Step, call: Call, now: str) -> Granted | None:
+    """Under which approvals the step may be performed now. None where it waits, or has failed."""
+    if _is_held(change, step, call.connection):
+        return None
+    granted = _authority(change, frame, step, call, now)
+    if granted is None or _waits_for_connection(change, step, call.connection):
+        return None
+    return granted
+
+
+def _is_held(change: Change, step: Step, connection: Connection | None) -> bool:
+    hold = holds.holding(change.run, connection)
+    if hold is None:
+        return False
+    sentence = f"{hold.placed_by} holds {hold.playbook or hold.connection or 'everything'}: {hold.reason}"
+    moves.wait(step, WaitReason.HOLD, now=change.now, due_at=None, sentence=sentence, connection=connection)
+    return True
+
+
+def _waits_for_connection(change: Change, step: Step, connection: Connection | None) -> bool:
+    found = limits.reason_to_wait(connection, change.now)
+    if found is None:
+        return False
+    reason, due_at = found
+    moves.wait(step, reason, now=change.now, due_at=due_at, connection=connection)
+    return True
+
+
+def _authority(change: Change, frame: Frame, step: Step, call: Call | None, now: str) -> Granted | None:
+    """None where the step waits, or has failed."""
+    verdict = authorize(change, frame, step, call, now)
+    if isinstance(verdict, Forbidden):
+        waits.fail(change, step, verdict.sentence)
+    return verdict if isinstance(verdict, Granted) else None
+
+
+def _start_run(change: Change, frame: Frame, step: Step) -> None:
+    """The run of another playbook begins, or, in a rollback, the rollback of the run that was started."""
+    if step.undoes_id:
+        children.ask_to_roll_back(change, step)
+        return
+    if _is_held(change, step, None):
+        return
+    try:
+        if _authority(change, frame, step, None, frozen_at(change, frame, step)) is not None:
+            children.start(change, frame, step)
+    except ExpressionError as error:
+        waits.fail(change, step, str(error))
+
+
+def _job(step: Step) -> Attempt | None:
+    """The attempt that left a job at the far side, which goes on."""
+    if not step.attempt_count:
+        return None
+    return step.attempts.select_related("connection").filter(status=AttemptStatus.PENDING).first()
+
+
+def _ask_about(change: Change, step: Step, attempt: Attempt, worker: str) -> Claim:
+    action = actions()[step.action]
+    until = change.now + timedelta(seconds=action.timeout.default) + LEASE_BEYOND_DEADLINE
+    moves.move_step(step, StepStatus.RUNNING, now=change.now)
+    moves.move(attempt, AttemptStatus.RUNNING, worker=worker, lease_until=until)
+    return _claimed(change.run, step, action, attempt)
 
 
 def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
     previous = step.attempts.order_by("-number").first() if step.attempt_count else None
-    lost = previous if previous and previous.status == AttemptStatus.LOST else None
+    lost = previous if previous and _leaves_doubt(previous) else None
     number = step.attempt_count + 1
     attempt = Attempt(
         step=step,
@@ -138,8 +203,9 @@ def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
         idempotency_key=lost.idempotency_key if lost else f"{step.pk.hex}-{number}",
         recovers=lost,
         connection=call.connection,
-        connection_revision=call.connection.revision,
+        connection_revision=call.connection.revision if call.connection else 0,
         is_simulated=call.is_simulated,
+        target=call.target[:200],
         parameters=dict(call.parameters),
         parameters_digest=digest(dict(call.parameters)),
         started_at=change.now,
@@ -148,44 +214,51 @@ def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
     return moves.claim(step, attempt, now=change.now)
 
 
+def _leaves_doubt(attempt: Attempt) -> bool:
+    """Its answer was lost, or it failed in the place of another whose answer was lost."""
+    failed_again = attempt.status == AttemptStatus.FAILED and attempt.recovers_id is not None
+    return attempt.status == AttemptStatus.LOST or failed_again
+
+
 def _timeout(run: Run, step: Step, action: Action) -> timedelta:
-    """The step's own, else the action's default."""
-    document = definition_of(run.version_id).steps[step.key]
+    """How long the call may take: the step's own time, else the action's default. A job is started by a call, and
+    then has the time of the step.
+    """
+    document = definition_of(run.version_id).steps[step.name]
     if document.timeout is None or step.undoes_id is not None:
         return timedelta(seconds=action.timeout.default)
-    return parse_duration(document.timeout)
+    own = parse_duration(document.timeout)
+    return min(own, timedelta(seconds=action.timeout.default)) if action.is_job else own
 
 
-def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, digests: list[str]) -> None:
+def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, granted: Granted) -> None:
     change.note_step(
         Verb.STEP_CLAIMED,
         step,
         attempt=attempt.number,
         action=call.action.key,
         effect=call.action.effect.value,
-        connection=call.connection.name,
-        connection_revision=call.connection.revision,
+        connection=call.connection.name if call.connection else "",
+        connection_revision=attempt.connection_revision,
         simulated=call.is_simulated,
         parameters=dict(call.parameters),
         parameters_digest=attempt.parameters_digest,
-        subject_digests=digests,
+        subject_digests=[request.digest for request in granted.requests],
     )
 
 
-def _claimed(run: Run, step: Step, call: Call, attempt: Attempt) -> Claim:
+def _claimed(run: Run, step: Step, action: Action, attempt: Attempt) -> Claim:
     return Claim(
         run=run.pk,
+        frame=step.frame,
         attempt=attempt,
-        action=call.action,
-        connection=call.connection,
-        parameters=call.parameters,
-        is_simulated=call.is_simulated,
+        action=action,
+        connection=attempt.connection,
+        parameters=attempt.parameters,
+        is_simulated=attempt.is_simulated,
         deadline=attempt.lease_until - LEASE_BEYOND_DEADLINE,
         recovers=attempt.recovers_id is not None,
         undoes=step.undoes.outputs if step.undoes else None,
+        handle=attempt.handle,
+        is_stopping=step.is_stopping,
     )
-
-
-def _fail(change: Change, step: Step, sentence: str) -> None:
-    moves.move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
-    change.note_step(Verb.STEP_FAILED, step, sentence=sentence)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from zlib import crc32
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,18 +14,19 @@ from playbooks.domain.actions import Effect, Repeat
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import GREATEST
-from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
+from playbooks.domain.outcomes import Failed, Lost, Outcome, Pending, Succeeded
 from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.executor.claims import Claim, claim_ready
 from playbooks.executor.seams import Seam, reached
 from playbooks.models import Attempt, Step
-from playbooks.operations import moves
+from playbooks.operations import bell, expiries, limits, moves, secrecy
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.progress import advance
+from playbooks.operations.rounds import open_frame
 
 MOST_LOSSES = 5  # answers of one step that may get lost before a person is asked
 AGAIN = frozenset({Repeat.SAFE, Repeat.KEYED, Repeat.LOOKUP})
@@ -37,11 +39,13 @@ def settle(claim: Claim, outcome: Outcome, *, worker: str) -> Claim | None:
     """
     with transaction.atomic(durable=True):
         change = Change(lock_run(claim.run), timezone.now(), worker_actor(worker))
-        attempt = Attempt.objects.select_related("step").get(pk=claim.attempt.pk)
+        attempt = Attempt.objects.select_related("step", "connection").get(pk=claim.attempt.pk)
+        attempt.step.run = change.run
         if not _is_awaited(attempt):
             return None
         _store(change, attempt, outcome)
-        following = claim_ready(change, advance(change), worker=worker)
+        following = claim_ready(change, advance(change, claim.frame), worker=worker)
+        _pass_on_slot(attempt)
         change.finish(taken=1 if following else 0)
         reached(Seam.SETTLING)
     return following
@@ -52,10 +56,13 @@ def lose(change: Change, attempt: Attempt, sentence: str) -> None:
     and not for ever. Of anything else a person is asked.
     """
     step = attempt.step
+    if attempt.handle is not None:  # the worker was lost that asked how a job stands; the job was not
+        _wait_for_job(change, attempt, Pending(attempt.handle, 0.0, sentence))
+        return
     moves.settle(attempt, AttemptStatus.LOST, now=change.now, sentence=sentence)
     change.note_step(Verb.STEP_LOST, step, attempt=attempt.number, sentence=sentence)
     losses = step.attempts.filter(status=AttemptStatus.LOST).count()
-    may_repeat = actions()[step.action].repeat in AGAIN and change.run.status != RunStatus.CANCELLING
+    may_repeat = actions()[step.action].repeat in AGAIN and not _is_stopping(change, step)
     if may_repeat and losses == 1:
         moves.move_step(step, StepStatus.READY, now=change.now, sentence=sentence)
         change.ready += 1
@@ -72,6 +79,22 @@ def _ask_a_person(change: Change, attempt: Attempt, sentence: str) -> None:
     change.note_step(Verb.STEP_UNKNOWN, attempt.step, attempt=attempt.number, sentence=sentence)
 
 
+def _is_stopping(change: Change, step: Step) -> bool:
+    """Whether nothing is to be begun any more where the step runs."""
+    is_over = step.is_stopping or change.run.status == RunStatus.CANCELLING
+    return is_over or bool(step.frame and open_frame(change.run, step.frame).is_stopping)
+
+
+def _pass_on_slot(attempt: Attempt) -> None:
+    """A connection that serves a few at a time has room again: whoever has waited longest hears the bell."""
+    connection = attempt.connection
+    if connection is None or connection.most_at_once is None:
+        return
+    if (step := limits.next_in_line(connection)) is not None:
+        Step.objects.filter(pk=step.pk, status=StepStatus.WAITING).update(due_at=attempt.ended_at)
+        bell.ring(step.run_id)
+
+
 def _is_awaited(attempt: Attempt) -> bool:
     if attempt.status == AttemptStatus.RUNNING:
         return True
@@ -85,14 +108,20 @@ def _store(change: Change, attempt: Attempt, outcome: Outcome) -> None:
             _succeed(change, attempt, outcome)
         case Failed():
             _fail(change, attempt, outcome)
+        case Pending():
+            _wait_for_job(change, attempt, outcome)
         case Lost() if attempt.status == AttemptStatus.RUNNING:
             lose(change, attempt, outcome.sentence)
 
 
 def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
-    step, outputs = attempt.step, dict(outcome.outputs)
+    step = attempt.step
+    outputs, sealed = secrecy.sealed(step, outcome.outputs, _secret_outputs(change, step))
     moves.settle(attempt, AttemptStatus.SUCCEEDED, now=change.now, outputs=outputs)
-    moves.move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs=outputs)
+    moves.move_step(
+        step, StepStatus.SUCCEEDED, now=change.now, outputs=outputs, sealed=sealed, is_stopping=False
+    )
+    expiries.schedule(change, step)
     change.note_step(
         Verb.STEP_UNDONE if step.undoes_id else Verb.STEP_SUCCEEDED,
         step,
@@ -101,6 +130,36 @@ def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
         changed=outputs.get("changed"),
         simulated=attempt.is_simulated,
     )
+
+
+def _secret_outputs(change: Change, step: Step) -> Sequence[str]:
+    return () if step.undoes_id else definition_of(change.run.version_id).steps[step.name].secret_outputs
+
+
+def _wait_for_job(change: Change, attempt: Attempt, outcome: Pending) -> None:
+    """A job goes on at the far side: it is asked about again. It has the step's whole time, counted from its start."""
+    step = attempt.step
+    if attempt.handle is None:
+        change.note_step(Verb.STEP_PENDING, step, attempt=attempt.number, sentence=outcome.sentence)
+    moves.move(attempt, AttemptStatus.PENDING, handle=dict(outcome.handle))
+    due_at = change.now + timedelta(seconds=outcome.poll_after)
+    is_stopping = _is_stopping(change, step)
+    moves.wait(
+        step,
+        WaitReason.JOB,
+        now=change.now,
+        due_at=due_at,
+        sentence=outcome.sentence,
+        is_stopping=is_stopping,
+        deadline_at=None if is_stopping else attempt.started_at + _time_of_job(change, step),
+    )
+
+
+def _time_of_job(change: Change, step: Step) -> timedelta:
+    document = definition_of(change.run.version_id).steps[step.name]
+    if document.timeout is None or step.undoes_id:
+        return timedelta(seconds=actions()[step.action].timeout.maximum)
+    return parse_duration(document.timeout)
 
 
 def _digest(outputs: Mapping[str, object]) -> str:
@@ -115,7 +174,11 @@ def _exact(number: int) -> int | str:
 
 def _fail(change: Change, attempt: Attempt, outcome: Failed) -> None:
     step = attempt.step
-    pause = None if outcome.permanent else _pause_before_retry(change, step)
+    if step.is_stopping:
+        moves.settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=outcome.sentence)
+        _stopped(change, attempt, outcome)
+        return
+    pause = None if outcome.permanent else _pause_before_retry(change, step, outcome.retry_after)
     if pause is None and _leaves_open_what_happened(attempt):
         _ask_about_the_lost(change, attempt, outcome.sentence)
         return
@@ -151,11 +214,34 @@ def _ask_about_the_lost(change: Change, attempt: Attempt, sentence: str) -> None
     _ask_a_person(change, attempt, sentence)
 
 
-def _pause_before_retry(change: Change, step: Step) -> timedelta | None:
-    """How long to wait before the next attempt, or None when there is none."""
-    if step.undoes_id is not None or change.run.status == RunStatus.CANCELLING:
+def _stopped(change: Change, attempt: Attempt, outcome: Failed) -> None:
+    """A job that was to stop has stopped."""
+    step = attempt.step
+    if change.run.status == RunStatus.CANCELLING:
+        moves.move_step(
+            step, StepStatus.CANCELLED, now=change.now, sentence=outcome.sentence, is_stopping=False
+        )
+        return
+    sentence = f"It took longer than its timeout and was stopped. {outcome.sentence}"
+    moves.move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence, is_stopping=False)
+    change.note_step(Verb.STEP_FAILED, step, attempt=attempt.number, sentence=sentence)
+
+
+def _pause_before_retry(change: Change, step: Step, asked: float | None) -> timedelta | None:
+    """How long to wait before the next attempt, or None when there is none.
+
+    The pause grows, and is longer by up to a quarter, differently for each step, so that what failed together is not
+    tried again together. The far side may ask for a longer one.
+    """
+    if step.undoes_id is not None or _is_stopping(change, step):
         return None
-    retry = definition_of(change.run.version_id).steps[step.key].retry
+    retry = definition_of(change.run.version_id).steps[step.name].retry
     if retry is None or step.attempt_count > retry.times:
         return None
-    return parse_duration(retry.every) * retry.backoff ** (step.attempt_count - 1)
+    pause = parse_duration(retry.every) * retry.backoff ** (step.attempt_count - 1)
+    return max(pause * (1 + _jitter(step)), timedelta(seconds=asked or 0))
+
+
+def _jitter(step: Step) -> float:
+    """0 to 0.25, the same whenever it is computed."""
+    return crc32(f"{step.pk}-{step.attempt_count}".encode()) / 2**34

@@ -11,21 +11,28 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from playbooks.domain.statuses import AttemptStatus, RequestStatus, StepStatus, WaitReason
-from playbooks.domain.verbs import Verb
+from playbooks.domain.statuses import (
+    AttemptStatus,
+    ExpiryStatus,
+    QuestionStatus,
+    RequestStatus,
+    RunStatus,
+    StepStatus,
+    WaitReason,
+)
+from playbooks.executor import timers
 from playbooks.executor.settle import lose
-from playbooks.models import ApprovalRequest, Attempt, Heartbeat, Step
-from playbooks.operations import approvals, bell
+from playbooks.models import ApprovalRequest, Attempt, Event, Expiry, Heartbeat, Question, Run, Step
+from playbooks.operations import answers, approvals, bell, events, expiries, holds
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run
-from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
 
 UNHEARD = timedelta(seconds=1)
-AGAIN_READY = (WaitReason.RETRY, WaitReason.RECEIPT)
+RECENT = timedelta(seconds=10)
 AT_ONCE = 500  # rows a sweep looks at; the next one goes on
 Repair = Callable[[], None]
 DEAD = "The worker did not answer within its lease."
@@ -37,7 +44,7 @@ def sweep(*, now: datetime | None = None) -> int:
     Raises ExceptionGroup, at the end, with what kept single runs from being repaired; the others are.
     """
     now = now or timezone.now()
-    repairs = [*_expired_leases(now), *_due_timers(now), *_late_requests(now)]
+    repairs = [repair for find in FINDERS for repair in find(now)]
     broken = [error for repair in repairs if (error := _try(repair))]
     found = len(repairs) + _ring_for_ready(now)
     Heartbeat.objects.update_or_create(part="sweep", defaults={"beat_at": now})
@@ -67,38 +74,69 @@ def _recover(attempt: UUID, run: UUID, now: datetime) -> None:
         row = Attempt.objects.select_related("step").get(pk=attempt)
         if row.status != AttemptStatus.RUNNING:
             return
+        row.step.run = change.run
         lose(change, row, DEAD)
-        advance(change)
+        advance(change, row.step.frame)
         change.finish()
 
 
 def _due_timers(now: datetime) -> list[Repair]:
-    rows = _timers(now).order_by("due_at").values_list("pk", "run")[:AT_ONCE]
+    rows = timers.due(now).order_by("due_at").values_list("pk", "run")[:AT_ONCE]
     return [partial(_fire, step, run, now) for step, run in rows]
 
 
-def _timers(now: datetime) -> QuerySet[Step]:
-    """The steps whose time has come. Never a gate, whatever its deadline."""
-    return Step.objects.filter(
-        status=StepStatus.WAITING, due_at__lte=now, wait_reason__in=[WaitReason.TIME, *AGAIN_READY]
-    )
-
-
 def _fire(step: UUID, run: UUID, now: datetime) -> None:
-    """A timer succeeds; anything else is ready again."""
     with transaction.atomic(durable=True):
         change = Change(lock_run(run), now, SYSTEM)
-        row = _timers(now).filter(pk=step).first()
+        row = timers.due(now).filter(pk=step).first()
         if row is None:
             return
-        if row.wait_reason in AGAIN_READY:
-            move_step(row, StepStatus.READY, now=now)
-            change.ready += 1
-        else:
-            move_step(row, StepStatus.SUCCEEDED, now=now)
-            change.note_step(Verb.STEP_SUCCEEDED, row)
-        advance(change)
+        timers.fire(change, row)
         change.finish()
+
+
+def _held_back(now: datetime) -> list[Repair]:
+    return [partial(_let_go, step.pk, step.run_id, now) for step in holds.held_back()]
+
+
+def _let_go(step: UUID, run: UUID, now: datetime) -> None:
+    """A step whose hold is over is ready again; the claim looks for other holds."""
+    with transaction.atomic(durable=True):
+        change = Change(lock_run(run), now, SYSTEM)
+        row = Step.objects.filter(pk=step, wait_reason=WaitReason.HOLD).first()
+        if row is None:
+            return
+        row.run = change.run
+        timers.make_ready(change, row)
+        advance(change, row.frame)
+        change.finish()
+
+
+def _missed_events(now: datetime) -> list[Repair]:
+    """Steps that came to wait while their event was being delivered."""
+    waiting = Step.objects.filter(wait_reason=WaitReason.EVENT, status=StepStatus.WAITING)
+    came = Event.objects.filter(
+        name=OuterRef("event"), key=OuterRef("event_key"), received_at__gte=OuterRef("run__created_at")
+    )
+    rows = waiting.filter(changed_at__gte=now - RECENT).annotate(came=Subquery(came.values("pk")[:1]))
+    missed = rows.filter(came__isnull=False).values_list("came", "pk", "run")[:AT_ONCE]
+    return [partial(_deliver, event, step, run) for event, step, run in missed]
+
+
+def _deliver(event: UUID, step: UUID, run: UUID) -> None:
+    events.deliver(Event.objects.get(pk=event), step, run)
+
+
+def _late_questions(now: datetime) -> list[Repair]:
+    due = Question.objects.filter(status=QuestionStatus.OPEN, due_at__lte=now)
+    rows = due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    return [partial(answers.expire, question, now=now) for question in rows]
+
+
+def _due_expiries(now: datetime) -> list[Repair]:
+    due = Expiry.objects.filter(status=ExpiryStatus.ACTIVE, due_at__lte=now)
+    rows = due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    return [partial(expiries.expire, expiry, now=now) for expiry in rows]
 
 
 def _late_requests(now: datetime) -> list[Repair]:
@@ -111,6 +149,19 @@ def _ring_for_ready(now: datetime) -> int:
     """Steps that have been ready for longer than a bell takes: somebody has to hear of them again."""
     unheard = Step.objects.filter(status=StepStatus.READY, changed_at__lte=now - UNHEARD)
     runs = list(unheard.order_by("changed_at").values_list("run", flat=True)[:AT_ONCE])
+    unbegun = Run.objects.filter(status=RunStatus.QUEUED, created_at__lte=now - UNHEARD)
+    runs += list(unbegun.order_by("created_at").values_list("pk", flat=True)[:AT_ONCE])
     for run in dict.fromkeys(runs):
         bell.send(bell.DRIVE, str(run))
     return len(runs)
+
+
+FINDERS: tuple[Callable[[datetime], list[Repair]], ...] = (
+    _expired_leases,
+    _due_timers,
+    _late_requests,
+    _late_questions,
+    _missed_events,
+    _held_back,
+    _due_expiries,
+)

@@ -192,6 +192,7 @@ class Turn(models.Model):
             models.UniqueConstraint(fields=["step", "index"], name="a_turn_is_taken_once"),
             is_one_of("status", TurnStatus, name="the_status_of_a_turn_is_known"),
         ]
+        indexes = [models.Index(fields=["step", "status", "index"], name="turns_by_status")]
 
     def __str__(self) -> str:
         return f"{self.step}[{self.index}]"
@@ -215,6 +216,7 @@ class Attempt(models.Model):
     connection = models.ForeignKey(Connection, models.PROTECT, null=True, related_name="+")
     connection_revision = models.PositiveIntegerField(default=0)
     is_simulated = models.BooleanField(default=False)
+    target = models.CharField(max_length=200, blank=True)  # what is acted on
     parameters = models.JSONField(default=dict)
     parameters_digest = models.CharField(max_length=64)
     handle = models.JSONField(null=True)
@@ -243,6 +245,11 @@ class Attempt(models.Model):
             ),
             models.Index(
                 fields=["connection", "started_at"],
+                condition=models.Q(connection__isnull=False),
+                name="attempts_by_connection",
+            ),
+            models.Index(
+                fields=["connection"],
                 condition=models.Q(status__in=[AttemptStatus.RUNNING.value, AttemptStatus.PENDING.value]),
                 name="attempts_that_use_a_connection",
             ),

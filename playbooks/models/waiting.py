@@ -135,6 +135,7 @@ class Expiry(models.Model):
     status = status(ExpiryStatus, ExpiryStatus.ACTIVE)
     due_at = models.DateTimeField()
     run = models.OneToOneField(Run, models.PROTECT, null=True, related_name="expiry")  # that takes it back
+    tries = models.PositiveSmallIntegerField(default=0)  # runs that could not
     created_at = models.DateTimeField()
 
     class Meta:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
+from uuid import UUID
 
 from playbooks.connectors.registry import catalogue
-from playbooks.domain.actions import Action, Catalogue, Irreversible, NothingToUndo, Undo
+from playbooks.domain.actions import Action, Catalogue, Effect, Irreversible, Undo
 from playbooks.domain.expressions import GREATEST, ExpressionError, render
+from playbooks.domain.playbook import Script
 from playbooks.domain.playbook import Step as DocumentStep
 from playbooks.domain.subject import Covered
 from playbooks.models import Connection, Run
-from playbooks.operations.definitions import Definition
+from playbooks.operations.definitions import Definition, definition_of
+
+SCRIPT = "script.run"
 
 
 @lru_cache(maxsize=1)
@@ -26,9 +31,14 @@ class Call:
     """An action ready to run."""
 
     action: Action
-    connection: Connection
+    connection: Connection | None  # None for what needs none
     parameters: Mapping[str, object]
     is_simulated: bool
+
+    @property
+    def target(self) -> str:
+        """What is acted on; without a name of its own, what it is sent to."""
+        return str(self.parameters.get(self.action.target, self.connection or self.action.connector))
 
 
 def connection_for(action: Action, name: str) -> Connection:
@@ -49,7 +59,9 @@ def connection_name(step: DocumentStep) -> str:
 
 
 def resolve(run: Run, step: DocumentStep, scope: Mapping[str, object]) -> Call:
-    """The call of a `do` step. Raises ExpressionError with a sentence when something cannot be resolved."""
+    """The call of a `do` step or a script. Raises ExpressionError with a sentence when something cannot be resolved."""
+    if step.script is not None:
+        return _script(run, step.script, parameters_of(step.with_, scope))
     action = actions()[step.do]
     connection = connection_for(action, connection_name(step))
     return Call(
@@ -58,6 +70,40 @@ def resolve(run: Run, step: DocumentStep, scope: Mapping[str, object]) -> Call:
         parameters=parameters_of(step.with_, scope),
         is_simulated=run.simulates_all or connection.is_simulated,
     )
+
+
+def _script(run: Run, script: Script, inputs: Mapping[str, object]) -> Call:
+    language, source = ("python", script.python) if script.python else ("shell", script.shell)
+    parameters = {"language": language, "source": source, "inputs": dict(inputs)}
+    return Call(actions()[SCRIPT], None, parameters, is_simulated=run.simulates_all)
+
+
+def action_of(step: DocumentStep) -> str:
+    """The action that a step performs, empty for a step that performs none."""
+    return step.do or (SCRIPT if step.script else "")
+
+
+def effect_of(definition: Definition, step: DocumentStep) -> str:
+    """What a step does to the world: of a playbook that it runs, the gravest that this can do. Empty for a step that
+    does nothing outside.
+    """
+    if step.do:
+        return actions()[step.do].effect.value
+    if step.run:
+        return _gravest_of(pinned(definition, step.run))
+    return Effect.READ.value if step.script else ""
+
+
+def pinned(definition: Definition, slug: str) -> UUID:
+    """The version of the playbook `slug` that was pinned when this one was published."""
+    return UUID(str(definition.pins[slug]["version"]))
+
+
+@lru_cache(maxsize=256)
+def _gravest_of(version: UUID) -> str:
+    definition = definition_of(version)
+    effects = {effect_of(definition, step) for step in definition.steps.values()}
+    return next((each.value for each in reversed(Effect) if each.value in effects), Effect.READ.value)
 
 
 def parameters_of(values: Mapping[str, object], scope: Mapping[str, object]) -> dict[str, object]:
@@ -83,22 +129,45 @@ def _as_written(value: object) -> object:
 def uses_simulator(definition: Definition) -> bool:
     """Whether a connection of the playbook is a simulator: its runs then say so everywhere."""
     names = {connection_name(step) for step in definition.steps.values() if step.do}
-    return Connection.objects.filter(name__in=names, is_simulated=True).exists()
+    return Connection.objects.filter(name__in=names, is_simulated=True).exists() or any(
+        uses_simulator(definition_of(pinned(definition, slug))) for slug in definition.pins
+    )
 
 
-def covered(run: Run, call: Call, step: DocumentStep) -> Covered:
-    """The call as an approval shows it and binds it."""
+def covered(run: Run, call: Call, step: DocumentStep, key: str) -> Covered:
+    """The call as an approval shows it and binds it. `key` is the step's in the run."""
+    connection = cast(
+        "Connection", call.connection
+    )  # a script has none, and is never covered: it changes nothing
     return Covered(
-        step=step.id,
+        step=key,
         action=call.action.key,
         effect=call.action.effect.value,
-        connection_id=str(call.connection.pk),
-        connection=call.connection.name,
-        connection_revision=call.connection.revision,
+        connection_id=str(connection.pk),
+        connection=connection.name,
+        connection_revision=connection.revision,
         parameters=call.parameters,
-        target=str(call.parameters.get(call.action.target, call.connection.name)),
+        target=call.target,
         is_simulated=call.is_simulated,
         undo=_undo_shown(run, call, step),
+    )
+
+
+def covered_run(run: Run, step: DocumentStep, scope: Mapping[str, object], key: str) -> Covered:
+    """The start of another playbook: the version that was pinned stands where else the connection does."""
+    definition = definition_of(run.version_id)
+    slug = str(step.run)
+    return Covered(
+        step=key,
+        action="playbook.run",
+        effect=effect_of(definition, step),
+        connection_id=str(pinned(definition, slug)),
+        connection=slug,
+        connection_revision=int(str(definition.pins[slug]["number"])),
+        parameters=parameters_of(step.with_, scope),
+        target=slug,
+        is_simulated=run.simulates_all,
+        undo="Rolling this run back rolls that one back as well.",
     )
 
 
@@ -113,11 +182,11 @@ def _undo_shown(run: Run, call: Call, step: DocumentStep) -> dict[str, object] |
         connection = step.undo.using or connection_name(step)
         return _undo_call(step.undo.do, connection, step.undo.with_, {**run.context, "inputs": run.inputs})
     match call.action.undo:
-        case Undo(action=key, parameters=parameters):
+        case Undo(action=key, parameters=parameters) if call.connection is not None:
             return _undo_call(key, call.connection.name, parameters, {"inputs": call.parameters})
         case Irreversible(sentence=sentence):
             return sentence
-        case NothingToUndo():
+        case _:
             return "Nothing to undo."
 
 

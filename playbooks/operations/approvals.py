@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,10 +17,10 @@ from django.utils import timezone
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
 from playbooks.domain.duties import Denial, Facts, denials, is_quorum, seated
-from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
+from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
-from playbooks.models import ApprovalRequest, Late, Principal, Step
+from playbooks.models import ApprovalRequest, Late, Principal
 from playbooks.models.decisions import Decision
 from playbooks.operations import idempotency, requests
 from playbooks.operations.caller import SYSTEM, Caller
@@ -27,7 +28,7 @@ from playbooks.operations.change import Change, lock_run
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Invalid, Missing, Refused
-from playbooks.operations.rounds import Steps, moment, steps_of_round
+from playbooks.operations.rounds import moment, open_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +99,21 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     row, change = _open_change(vote.request, now=now, actor_of=vote.caller)
     if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
-    steps = steps_of_round(change.run, 0)
-    facts = _facts(vote, row, steps)
+    facts = _facts(vote, row)
     forbidden = denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY:
-        _deny(change, row, steps, f"Denied by {vote.caller.principal}: {vote.comment}")
+        _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")
     elif is_quorum(facts):
-        _grant(change, row, steps)
+        _grant(change, row)
     idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
     change.finish()
     return row
 
 
-def _facts(vote: Vote, request: ApprovalRequest, steps: Steps) -> Facts:
+def _facts(vote: Vote, request: ApprovalRequest) -> Facts:
     """Read inside the deciding transaction: who the person is now, what they hold, and what would run now."""
     person = Principal.objects.get(pk=vote.caller.principal.pk)
     facts = facts_to_approve(person, [request])[request.pk]
@@ -123,8 +123,12 @@ def _facts(vote: Vote, request: ApprovalRequest, steps: Steps) -> Facts:
         decider=replace(facts.decider, by_token=vote.caller.token is not None),
         verdict=vote.verdict.value,
         shown_digest=vote.shown_digest,
-        current_digest=digest(requests.current_subject(request, steps)) if is_open else request.digest,
+        current_digest=digest(_current_subject(request)) if is_open else request.digest,
     )
+
+
+def _current_subject(request: ApprovalRequest) -> dict[str, Any]:
+    return requests.current_subject(request, open_frame(request.run, request.step.frame))
 
 
 def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
@@ -134,7 +138,7 @@ def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tu
         raise Missing(f"There is no approval request {request}.")
     locked = lock_run(run)
     row = ApprovalRequest.objects.select_for_update(of=("self",)).select_related("step").get(pk=request)
-    row.run = locked
+    row.run = row.step.run = locked
     return row, Change(locked, now, actor_of.actor if actor_of else SYSTEM)
 
 
@@ -177,7 +181,7 @@ def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
     return {person: facts.seats[position].role for position, person in seating.items()}
 
 
-def _grant(change: Change, request: ApprovalRequest, steps: Steps) -> None:
+def _grant(change: Change, request: ApprovalRequest) -> None:
     """The quorum is complete: the gate opens, and steps that waited for a renewed request are ready again."""
     approvals = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).order_by("decided_at", "pk")
     names = [each.person_name for each in approvals]
@@ -188,36 +192,32 @@ def _grant(change: Change, request: ApprovalRequest, steps: Steps) -> None:
         Verb.REQUEST_GRANTED,
         approvers=[str(each.person_id) for each in approvals],
     )
-    for step in _waiting_for(request, steps):
-        if step.key == request.step.key:
+    for step in requests.waiting_for(request):
+        if step.pk == request.step_id and step.kind == "approve":
             move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"approvers": names})
         else:
             move_step(step, StepStatus.READY, now=change.now)
             change.ready += 1
-    advance(change)
+    advance(change, request.step.frame)
 
 
-def _deny(change: Change, request: ApprovalRequest, steps: Steps, sentence: str) -> None:
+def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
     requests.close(change, request, RequestStatus.DENIED, Verb.REQUEST_DENIED, sentence=sentence)
-    for step in _waiting_for(request, steps):
+    _fail_waiting(change, request, sentence)
+
+
+def _fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
+    waiting = requests.waiting_for(request)
+    for step in waiting:
         move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
         change.note_step(Verb.STEP_FAILED, step, sentence=sentence)
-    advance(change)
-
-
-def _waiting_for(request: ApprovalRequest, steps: Steps) -> list[Step]:
-    """The gate, if it waits, and steps behind it whose approval was voided at the claim."""
-    keys = requests.waiting_keys(request)
-    return [step for step in steps.values() if step.wait_reason == WaitReason.APPROVAL and step.key in keys]
+    for frame in sorted({step.frame for step in waiting}, key=len, reverse=True):
+        advance(change, frame)
 
 
 def _late_deny(change: Change, request: ApprovalRequest) -> None:
     requests.close(change, request, RequestStatus.EXPIRED, Verb.REQUEST_EXPIRED)
-    sentence = "Nobody decided in time, so it counts as denied."
-    for step in _waiting_for(request, steps_of_round(change.run, 0)):
-        move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
-        change.note_step(Verb.STEP_FAILED, step, sentence=sentence)
-    advance(change)
+    _fail_waiting(change, request, "Nobody decided in time, so it counts as denied.")
 
 
 def _late_escalate(change: Change, request: ApprovalRequest) -> None:
@@ -272,7 +272,6 @@ def _record_refusal(vote: Vote, refusal: Refused) -> None:
 def _renew_if_changed(change: Change, request: ApprovalRequest) -> None:
     if request.status != RequestStatus.OPEN:
         return
-    current = requests.current_subject(request, steps_of_round(change.run, 0))
-    changed = first_difference(requests.stored_subject(request), current)
+    changed = first_difference(requests.stored_subject(request), _current_subject(request))
     if changed:
         requests.renew(change, request, changed=changed, frozen_at=moment(change.now))

@@ -35,6 +35,7 @@ class Change:
     actor: Actor
     entries: list[Entry] = field(default_factory=list)
     ready: int = 0  # steps that became ready
+    turns: int = 0  # that were started
 
     def note(
         self,

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
+from playbooks.domain.coverage import gates_of
 from playbooks.domain.planner import Node
-from playbooks.domain.playbook import Playbook, Step, needs_of
+from playbooks.domain.playbook import Placed, Playbook, Step, needs_of, placed
 from playbooks.models import PlaybookVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     playbook: Playbook
-    digest: str
+    digest: str  # over the document and the versions that it pins
     slug: str
     number: int
-    nodes: tuple[Node, ...]
-    steps: Mapping[str, Step]
+    pins: Mapping[str, Mapping[str, object]]  # of the playbooks that it runs, by slug
+    steps: Mapping[str, Step]  # on all levels, by id
+    blocks: Mapping[str, tuple[str, ...]]  # the ids of the blocks that hold a step, the outermost first
+    nodes: Mapping[str, tuple[Node, ...]]  # by the id of the block that holds them, "" at the top
+
+    gates: Mapping[str, tuple[str, ...]]  # the gates that answer for a step, by its id
 
     @property
-    def needs(self) -> dict[str, tuple[str, ...]]:
-        return {node.key: node.needs for node in self.nodes}
+    def has_blocks(self) -> bool:
+        return len(self.nodes) > 1
 
 
 def definition_of(version: UUID) -> Definition:
@@ -35,15 +40,26 @@ def definition_of(version: UUID) -> Definition:
 def _definition(version: UUID) -> Definition:
     row = PlaybookVersion.objects.select_related("playbook").get(pk=version)
     playbook = Playbook.model_validate(row.document)
-    needs = needs_of(playbook)
+    places = placed(playbook)
     return Definition(
         playbook=playbook,
-        digest=row.digest,
+        digest=row.closure_digest if row.pins else row.digest,
         slug=row.playbook.slug,
         number=row.number,
-        nodes=tuple(_node(step, needs[step.id]) for step in playbook.steps),
-        steps={step.id: step for step in playbook.steps},
+        pins=row.pins,
+        steps={place.step.id: place.step for place in places},
+        blocks={place.step.id: place.blocks for place in places},
+        nodes=_nodes(playbook, places),
+        gates={place.step.id: gates_of(playbook, place.step.id) for place in places},
     )
+
+
+def _nodes(playbook: Playbook, places: Sequence[Placed]) -> dict[str, tuple[Node, ...]]:
+    needs = needs_of(playbook)
+    nodes: dict[str, list[Node]] = {}
+    for place in places:
+        nodes.setdefault(place.block, []).append(_node(place.step, needs[place.step.id]))
+    return {block: tuple(held) for block, held in nodes.items()}
 
 
 def _node(step: Step, needs: tuple[str, ...]) -> Node:

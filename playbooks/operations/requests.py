@@ -6,7 +6,7 @@ All functions work inside the caller's transaction, with the run row locked.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,29 +16,37 @@ from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
-from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
+from playbooks.domain.statuses import RequestStatus, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Run, Seat, Step
-from playbooks.operations.actions import actions, covered, resolve
+from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.authors import authors_of
+from playbooks.operations.calls import FutureCall, calls_behind, covered_call, unknown_key
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import Definition, definition_of
-from playbooks.operations.moves import move, move_step, wait
-from playbooks.operations.rounds import NOT_STARTED, Steps, current_steps, moment, scope_of, states_of
+from playbooks.operations.moves import move, wait
+from playbooks.operations.questions import shown_to_people
+from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
 
+BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
+OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
 IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
 
 
-def open_gate(change: Change, gate: Step) -> None:
-    """The gate waits, and a request says what it would let run. A question that cannot be put fails the gate."""
-    try:
-        request = _open(change, gate, current_steps(change.run), moment(change.now))
-    except ExpressionError as error:
-        move_step(gate, StepStatus.FAILED, now=change.now, sentence=str(error))
-        change.note_step(Verb.STEP_FAILED, gate, sentence=str(error))
-        return
+def open_gate(change: Change, frame: Frame, gate: Step) -> None:
+    """The gate waits, and a request says what it would let run.
+
+    Raises ExpressionError for a question that cannot be put.
+    """
+    request = _open(change, frame, gate, moment(change.now))
     wait(gate, WaitReason.APPROVAL, now=change.now, due_at=request.due_at)
+
+
+def open_own(change: Change, frame: Frame, step: Step) -> None:
+    """A step that is to do more than its connection may do by itself waits for an approval of its own."""
+    request = _open(change, frame, step, moment(change.now))
+    wait(step, WaitReason.APPROVAL, now=change.now, due_at=request.due_at, sentence=BEYOND)
 
 
 def renew(change: Change, request: ApprovalRequest, *, changed: str, frozen_at: str) -> ApprovalRequest:
@@ -48,7 +56,8 @@ def renew(change: Change, request: ApprovalRequest, *, changed: str, frozen_at: 
     the expressions of the covered steps see as `now`.
     """
     close(change, request, RequestStatus.VOIDED, Verb.REQUEST_VOIDED, changed=changed)
-    renewed = _open(change, request.step, current_steps(change.run), frozen_at)
+    gate = request.step
+    renewed = _open(change, open_frame(change.run, gate.frame), gate, frozen_at)
     tell_deadline(renewed)
     return renewed
 
@@ -67,84 +76,137 @@ def stored_subject(request: ApprovalRequest) -> dict[str, Any]:
     return stored
 
 
-def waiting_keys(request: ApprovalRequest) -> frozenset[str]:
-    """The keys of the steps that may wait for the request: the gate, and what it shows behind it."""
+def waiting_for(request: ApprovalRequest) -> list[Step]:
+    """The steps that wait for the request: the gate, and what it covers and was voided at the claim."""
     about = stored_subject(request)
-    return frozenset([about["gate"], *(item["step"] for item in about["covered"]), *about["not_covered"]])
+    keys = {about["gate"], *(item["step"] for item in about["covered"])}
+    unknown, frame = set(about["not_covered"]), request.step.frame
+    waiting = request.run.steps.filter(round=0, wait_reason=WaitReason.APPROVAL).order_by("position")
+    return [step for step in waiting if step.key in keys or unknown_key(step.key, frame) in unknown]
 
 
 def tell_deadline(request: ApprovalRequest) -> None:
     """Writes on the steps that wait for the request until when."""
-    waiting = request.run.steps.filter(
-        round=0, key__in=waiting_keys(request), wait_reason=WaitReason.APPROVAL
-    )
-    waiting.update(due_at=request.due_at)
+    for step in waiting_for(request):
+        step.due_at = request.due_at
+        step.save(update_fields=["due_at"])
 
 
-def current_subject(request: ApprovalRequest, steps: Steps) -> dict[str, Any]:
+def current_subject(request: ApprovalRequest, frame: Frame) -> dict[str, Any]:
     """The subject as it would be composed now; equal to the stored one as long as nothing has changed.
 
-    Items of steps that were claimed already are taken as they were approved: those have their answer.
+    `frame` is the gate's. Items of steps that were claimed already are taken as they were approved: those have
+    their answer.
     """
     stored = stored_subject(request)
-    definition = definition_of(request.run.version_id)
     approved = {item["step"]: item for item in stored["covered"]}
-    composed = compose(request.run, request.step, steps, frozen_at=stored["frozen_at"])
+    composed = compose(frame, request.step, frozen_at=stored["frozen_at"])
     fresh = {item.step: item.as_json() for item in composed.covered}
-    over = {key for key in approved if steps[key].status not in NOT_STARTED}
     return {
         **stored,
-        "version": definition.digest,
-        "seats": [seat.role for seat in definition.steps[request.step.key].seats],
-        "covered": [fresh.get(step, item if step in over else None) for step, item in approved.items()],
+        **terms(request.step),
+        "covered": [
+            fresh.get(key, item if key in composed.begun else None) for key, item in approved.items()
+        ],
     }
+
+
+def terms(asking: Step) -> dict[str, Any]:
+    """The parts of a subject that do not depend on parameters. `asking` is the gate, or a step that asks itself."""
+    return {"version": definition_of(asking.run.version_id).digest, "seats": _seats_of(asking)}
+
+
+def is_shown(request: ApprovalRequest, step: Step) -> bool:
+    """Whether the request shows the step, or has to: what it could not show it names."""
+    unknown = stored_subject(request)["not_covered"]
+    return unknown_key(step.key, request.step.frame) not in unknown
+
+
+def covered_now(frame: Frame, step: Step, now: str) -> Covered:
+    """What would run for the step, as an approval shows it. Raises ExpressionError."""
+    document = definition_of(frame.run.version_id).steps[step.name]
+    return covered_call(frame.run, FutureCall(step.key, document, frame.scope(now)))
+
+
+def latest_in_force(asking: Sequence[Step]) -> ApprovalRequest | None:
+    """The request that was opened last, of those in force that one of these steps has opened."""
+    if not asking:
+        return None
+    found = ApprovalRequest.objects.filter(step__in=asking, status__in=IN_FORCE)
+    return found.order_by("-opened_at").first()
+
+
+def _seats_of(asking: Step) -> list[str]:
+    document = definition_of(asking.run.version_id).steps[asking.name]
+    if asking.kind == "approve":
+        return [seat.role for seat in document.seats]
+    return [connection_for(actions()[document.do], connection_name(document)).targets_role]
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
+    """What a gate lets run: exactly these calls; these, of which not everything is known yet; and what has begun."""
+
     covered: Sequence[Covered]
     not_covered: Sequence[str]
+    begun: frozenset[str]
 
 
-def compose(run: Run, gate: Step, steps: Steps, *, frozen_at: str) -> Composition:
-    """Resolves the steps behind `gate` that are still to run. Those whose parameters are not known yet are not
-    covered.
-    """
-    definition = definition_of(run.version_id)
-    scope = scope_of(run, states_of(steps), frozen_at)
+def compose(frame: Frame, gate: Step, *, frozen_at: str) -> Composition:
+    """Resolves what is still to run behind `gate`, turn by turn. What is not known yet is not covered."""
+    run, definition = frame.run, definition_of(frame.run.version_id)
+    ids = covered_by(definition.playbook, gate.name, actions()) if gate.kind == "approve" else [gate.name]
+    calls = list(calls_behind(frame, ids, frozen_at))
+    begun = _begun(run, [call.key for call in calls])
     items, unknown = [], []
-    for key in covered_by(definition.playbook, gate.key, actions()):
-        if steps[key].status not in NOT_STARTED:
+    for call in calls:
+        if call.key in begun:
             continue
-        step = definition.steps[key]
         try:
-            items.append(covered(run, resolve(run, step, scope), step))
+            items.append(covered_call(run, call))
         except ExpressionError:
-            unknown.append(key)
-    return Composition(items, unknown)
+            unknown.append(call.key)
+    return Composition(items, unknown, begun)
 
 
-def _open(change: Change, gate: Step, steps: Steps, frozen_at: str) -> ApprovalRequest:
+def _begun(run: Run, keys: Sequence[str]) -> frozenset[str]:
+    rows = run.steps.filter(round=0, key__in=keys).exclude(status__in=NOT_STARTED)
+    return frozenset(rows.values_list("key", flat=True))
+
+
+def _open(change: Change, frame: Frame, gate: Step, frozen_at: str) -> ApprovalRequest:
     run, definition = change.run, definition_of(change.run.version_id)
-    document = definition.steps[gate.key]
-    composed = compose(run, gate, steps, frozen_at=frozen_at)
+    document = definition.steps[gate.name]
+    composed = compose(frame, gate, frozen_at=frozen_at)
     about = subject(
         run=str(run.pk),
         version_digest=definition.digest,
         gate=gate.key,
         frozen_at=frozen_at,
-        seats=[seat.role for seat in document.seats],
+        seats=_seats_of(gate),
         covered=composed.covered,
         not_covered=composed.not_covered,
     )
+    question = str(render(document.approve or OWN_QUESTION.format(step=gate.key), frame.scope(frozen_at)))
+    request = _create(change, gate, about, question, shown_to_people(frame, document.show))
+    _place_seats(request, about["seats"])
+    _note_opened(change, request, definition)
+    return request
+
+
+def _create(
+    change: Change, gate: Step, about: Mapping[str, Any], question: str, shown: Mapping[str, object]
+) -> ApprovalRequest:
+    run = change.run
+    document = definition_of(run.version_id).steps[gate.name]
     within = parse_duration(document.within)
-    request = ApprovalRequest.objects.create(
+    return ApprovalRequest.objects.create(
         run=run,
         step=gate,
-        question=str(render(document.approve, scope_of(run, states_of(steps), frozen_at))),
+        question=question,
         subject=canonical(about).decode(),
         digest=digest(about),
-        shown={key: steps[key].outputs for key in document.show if steps[key].status == StepStatus.SUCCEEDED},
+        shown=shown,
         requesters=_requesters(run),
         authors=authors_of(run.version),
         late=document.late,
@@ -152,14 +214,11 @@ def _open(change: Change, gate: Step, steps: Steps, frozen_at: str) -> ApprovalR
         opened_at=change.now,
         due_at=change.now + within,
     )
-    _place_seats(request, document.seats)
-    _note_opened(change, request, definition)
-    return request
 
 
-def _place_seats(request: ApprovalRequest, seats: Sequence[Any]) -> None:
+def _place_seats(request: ApprovalRequest, roles: Sequence[str]) -> None:
     Seat.objects.bulk_create(
-        Seat(request=request, position=position, role=seat.role) for position, seat in enumerate(seats)
+        Seat(request=request, position=position, role=role) for position, role in enumerate(roles)
     )
 
 
@@ -185,5 +244,6 @@ def _identity(request: ApprovalRequest) -> dict[str, str]:
 
 
 def _requesters(run: Run) -> dict[str, str]:
-    person = run.requested_by
-    return {} if person is None else {str(person.pk): str(person)}
+    """Whoever asked for the run, and whoever gave it an answer: they have set what is to run."""
+    people = [run.requested_by, *(each.answered_by for each in run.questions.select_related("answered_by"))]
+    return {str(person.pk): str(person) for person in people if person is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -11,7 +12,8 @@ from django.utils import timezone
 from playbooks.domain.actions import Irreversible, NothingToUndo, Undo
 from playbooks.domain.duties import Denial
 from playbooks.domain.expressions import ExpressionError
-from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, rollback_plan
+from playbooks.domain.frames import Row, needs_between
+from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, UndoRun, rollback_plan
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Attempt, Connection, Run, Step
@@ -21,13 +23,14 @@ from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, move_step
 from playbooks.operations.refusals import Refused
-from playbooks.operations.rounds import moment, scope_of, states_of, steps_of_round
+from playbooks.operations.rounds import Steps, frame_of_round, moment, steps_of_round
 
 NOTHING = Denial("nothing_to_roll_back", "Nothing that this run changed is left to be taken back.")
 CHANGED = Denial(
     "stale_plan",
     "The plan has changed since it was shown to you. Read it again and confirm what it says now.",
 )
+DETACHED = "The run of {playbook} that it started goes its own way; roll that back on its own page."
 NOT_ENDED = Denial("run_not_ended", "Only a run that has ended can be rolled back; cancel it first.")
 
 MAY_ROLL_BACK = frozenset(
@@ -37,16 +40,37 @@ MAY_ROLL_BACK = frozenset(
 
 def plan_of(run: Run) -> RollbackPlan:
     """What a rollback of the run would undo now: everything that it changed and that was not undone before."""
-    definition = definition_of(run.version_id)
+    steps = steps_of_round(run, 0)
     undone = set(
-        run.steps.filter(round__gt=0, status=StepStatus.SUCCEEDED).values_list("undoes__key", flat=True)
+        Step.objects.filter(undoes__run=run, status=StepStatus.SUCCEEDED).values_list("undoes", flat=True)
     )
-    succeeded = [
-        s for s in steps_of_round(run, 0).values() if s.status == StepStatus.SUCCEEDED and s.kind == "do"
-    ]
+    left = [step for step in steps.values() if step.pk not in undone and not step.adopts_id]
     attempts = _last_attempts(run)
-    done = [_done(run, step, attempts[step.key]) for step in succeeded if step.key not in undone]
-    return rollback_plan(done, all_needs=definition.needs)
+    calls = [_done(run, steps, step, attempts[step.key]) for step in left if _has_done(step)]
+    runs = [done for step in left if step.kind == "run" and (done := _done_by_child(step))]
+    return rollback_plan([*calls, *runs], all_needs=_needs(steps))
+
+
+def _has_done(step: Step) -> bool:
+    return step.kind == "do" and step.status == StepStatus.SUCCEEDED
+
+
+def _needs(steps: Steps) -> dict[str, tuple[str, ...]]:
+    rows = {key: Row(key, tuple(step.needs), step.kind == "repeat") for key, step in steps.items()}
+    return needs_between(rows)
+
+
+def _done_by_child(step: Step) -> Done | None:
+    """What the run that a step started has changed, whatever became of that run; None where it is nothing."""
+    child = Run.objects.filter(parent=step).first()
+    if child is None:
+        return None
+    plan = plan_of(child)
+    undo: UndoRun | str = UndoRun(str(child.pk), plan)
+    if child.is_detached:
+        undo = DETACHED.format(playbook=child.version.playbook.slug)
+    is_left = bool(plan.undoings or plan.irreversible)
+    return Done(step.key, tuple(step.needs), step.effect, changed=is_left, undo=undo)
 
 
 def start(run: UUID, *, caller: Caller, plan_digest: str) -> Run:
@@ -73,7 +97,9 @@ def start(run: UUID, *, caller: Caller, plan_digest: str) -> Run:
 
 
 def begin(change: Change) -> None:
-    """The rollback of a run that failed and whose playbook says `on_failure: rollback`."""
+    """The rollback of a run that failed and whose playbook says `on_failure: rollback`, or whose parent is rolled
+    back.
+    """
     plan = plan_of(change.run)
     if plan.undoings:
         _begin(change, plan)
@@ -86,30 +112,33 @@ def _begin(change: Change, plan: RollbackPlan) -> None:
         Verb.ROLLBACK_STARTED,
         facts={"round": run.rollbacks, "plan": plan.as_json(), "plan_digest": plan.digest},
     )
-    steps = _create_steps(run, plan, change)
-    for step in steps:
+    for step in create_undoing_steps(run, plan, steps_of_round(run, 0), change.now):
         if not step.needs:
             move_step(step, StepStatus.READY, now=change.now)
             change.ready += 1
 
 
-def _create_steps(run: Run, plan: RollbackPlan, change: Change) -> list[Step]:
-    originals = steps_of_round(run, 0)
+def create_undoing_steps(run: Run, plan: RollbackPlan, originals: Steps, now: datetime) -> list[Step]:
+    """The steps of `run` that undo `originals`, in the order of the plan."""
     return Step.objects.bulk_create(
         Step(
             run=run,
             round=run.rollbacks,
             key=undoing.key,
             position=position,
-            kind="do",
             needs=list(undoing.needs),
-            action=undoing.call.action,
-            effect=actions()[undoing.call.action].effect.value,
             undoes=originals[undoing.key],
-            changed_at=change.now,
+            changed_at=now,
+            **_undoing_kind(undoing.call),
         )
         for position, undoing in enumerate(plan.undoings)
     )
+
+
+def _undoing_kind(call: UndoCall | UndoRun) -> dict[str, str]:
+    if isinstance(call, UndoRun):
+        return {"kind": "run"}
+    return {"kind": "do", "action": call.action, "effect": actions()[call.action].effect.value}
 
 
 def _last_attempts(run: Run) -> dict[str, Attempt]:
@@ -117,24 +146,24 @@ def _last_attempts(run: Run) -> dict[str, Attempt]:
     return {attempt.step.key: attempt for attempt in rows.order_by("number")}
 
 
-def _done(run: Run, step: Step, attempt: Attempt) -> Done:
+def _done(run: Run, steps: Steps, step: Step, attempt: Attempt) -> Done:
     return Done(
         key=step.key,
         needs=tuple(step.needs),
         effect=step.effect,
         changed=step.outputs.get("changed") is not False,
-        undo=undo_of(run, step, attempt),
+        undo=undo_of(run, steps, step, attempt),
     )
 
 
-def undo_of(run: Run, step: Step, attempt: Attempt) -> UndoCall | str:
-    """The call that takes a step back, or the sentence that says why there is none."""
-    document = definition_of(run.version_id).steps[step.key]
+def undo_of(run: Run, steps: Steps, step: Step, attempt: Attempt) -> UndoCall | str:
+    """The call that takes a step back, or the sentence that says why there is none. `steps` are those of round 0."""
+    document = definition_of(run.version_id).steps[step.name]
     if document.undo is not None:
         if document.undo.do is None:
             return f"{step.key} is not undone: {document.undo.none}"
         connection = document.undo.using or connection_name(document)
-        scope = scope_of(run, states_of(steps_of_round(run, 0)), moment(run.created_at))
+        scope = frame_of_round(run, steps, step.frame).scope(moment(run.created_at))
         return _call(document.undo.do, connection, document.undo.with_, scope)
     undo = actions()[step.action].undo
     match undo:

@@ -1,14 +1,18 @@
-"""The steps of a run that are under way, and what expressions see of them."""
+"""The steps of a run that are under way, frame by frame, and what expressions see of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
-from playbooks.domain.planner import State
+from playbooks.domain.frames import TOP, block_of, enclosing, index_of, name_of
+from playbooks.domain.planner import Node, State
 from playbooks.domain.scope import scope
 from playbooks.domain.statuses import RunStatus, StepStatus
-from playbooks.models import Run, Step
+from playbooks.models import Run, RunTrigger, Step, Turn
+from playbooks.operations.definitions import definition_of
 
 Steps = Mapping[str, Step]
 
@@ -16,17 +20,100 @@ NOT_STARTED = frozenset({StepStatus.PENDING, StepStatus.READY, StepStatus.WAITIN
 IN_ROLLBACK = frozenset({RunStatus.ROLLING_BACK, RunStatus.ROLLED_BACK, RunStatus.ROLLBACK_FAILED})
 
 
-def current_steps(run: Run) -> dict[str, Step]:
-    """The steps by key of the round that is under way: the run's own, or those of its latest rollback."""
-    return steps_of_round(run, run.rollbacks if run.status in IN_ROLLBACK else 0)
+@dataclass
+class Frame:
+    """`steps` are those of the frame by the planner's key: the id in the playbook; of steps that undo, the key of
+    what they undo. `outer` are the steps of the frames that hold this one.
+    """
+
+    run: Run
+    path: str
+    nodes: Sequence[Node]
+    steps: Steps
+    outer: Sequence[Step] = ()
+
+    @property
+    def states(self) -> dict[str, State]:
+        return states_of(self.steps)
+
+    @cached_property
+    def block(self) -> Step:
+        """The step whose turn this is. Raises StopIteration for the run's own frame, which is nobody's turn."""
+        return next(step for step in self.outer if step.key == block_of(self.path))
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.run.status == RunStatus.CANCELLING or (self.path != TOP and self.block.is_stopping)
+
+    @cached_property
+    def bindings(self) -> dict[str, object]:
+        """`item` of the innermost `each`, `turn` of the innermost `repeat`."""
+        bound: dict[str, object] = {}
+        blocks = {step.key: step for step in self.outer}
+        for frame in filter(None, (self.path, *enclosing(self.path))):
+            block = blocks[block_of(frame)]
+            if block.kind == "repeat":
+                bound.setdefault("turn", index_of(frame) + 1)
+            elif "item" not in bound:
+                bound["item"] = Turn.objects.get(step=block, index=index_of(frame)).item
+        return bound
+
+    def scope(self, now: str, states: Mapping[str, State] | None = None) -> dict[str, object]:
+        """What the expressions of the frame see, when its own steps are in `states` (by default, in their own)."""
+        outer = {step.name: _state(step) for step in self.outer}
+        return scope_of(self.run, {**outer, **(states or self.states)}, now) | self.bindings
+
+
+def open_frame(run: Run, path: str = TOP) -> Frame:
+    """The frame of the round that is under way."""
+    number = round_of(run)
+    rows = list(
+        run.steps.filter(round=number, frame__in=[path, *enclosing(path)]).order_by("position")
+        if definition_of(run.version_id).has_blocks
+        else run.steps.filter(round=number).order_by("position")
+    )
+    own = {_planned(step): step for step in rows if step.frame == path}
+    return Frame(run, path, _nodes(run, path, own), own, [step for step in rows if step.frame != path])
+
+
+def frame_of_round(run: Run, steps: Steps, path: str) -> Frame:
+    """The frame at `path` of steps that were loaded, of all frames of a round in which the run does."""
+    around = enclosing(path)
+    own = {step.name: step for step in steps.values() if step.frame == path}
+    outer = [step for step in steps.values() if step.frame in around]
+    return Frame(run, path, definition_of(run.version_id).nodes[name_of(block_of(path))], own, outer)
+
+
+def round_of(run: Run) -> int:
+    """0 while the run does; the number of its latest rollback while it undoes."""
+    return run.rollbacks if undoes(run) else 0
+
+
+def undoes(run: Run) -> bool:
+    return run.status in IN_ROLLBACK or run.trigger == RunTrigger.EXPIRY
+
+
+def _nodes(run: Run, path: str, own: Steps) -> Sequence[Node]:
+    if undoes(run):
+        return tuple(Node(key=key, kind=step.kind, needs=tuple(step.needs)) for key, step in own.items())
+    return definition_of(run.version_id).nodes[name_of(block_of(path))]
+
+
+def _planned(step: Step) -> str:
+    return step.key if step.round else step.name
 
 
 def steps_of_round(run: Run, number: int) -> dict[str, Step]:
+    """Every step of a round by its key, on all levels."""
     return {step.key: step for step in run.steps.filter(round=number).order_by("position")}
 
 
 def states_of(steps: Steps) -> dict[str, State]:
-    return {key: State(StepStatus(step.status), step.outputs) for key, step in steps.items()}
+    return {key: _state(step) for key, step in steps.items()}
+
+
+def _state(step: Step) -> State:
+    return State(StepStatus(step.status), step.outputs)
 
 
 def scope_of(run: Run, states: Mapping[str, State], now: str) -> dict[str, object]:

@@ -10,31 +10,24 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from playbooks.audit import Actor, Stream
+from playbooks.audit import Actor
 from playbooks.domain.duties import Denial
-from playbooks.domain.expressions import render
-from playbooks.domain.inputs import accept_inputs
 from playbooks.domain.statuses import (
-    RUN_ENDED,
     AttemptStatus,
-    RequestStatus,
     RunStatus,
     StepStatus,
     VersionStatus,
 )
 from playbooks.domain.verbs import Verb
 from playbooks.models import Alert, Case, PlaybookVersion, Principal, Run, RunTrigger, Step
-from playbooks.operations import idempotency, requests
-from playbooks.operations.actions import actions, uses_simulator
-from playbooks.operations.authors import authors_of
+from playbooks.operations import expiries, idempotency
 from playbooks.operations.caller import Caller
 from playbooks.operations.cases import open_case
 from playbooks.operations.change import Change, lock_run
-from playbooks.operations.definitions import Definition, definition_of
-from playbooks.operations.moves import move, move_step, settle
+from playbooks.operations.creation import Origin, accepted_inputs, create_run, note_started
+from playbooks.operations.moves import move_step, settle
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Invalid, Missing, Refused
-from playbooks.operations.rounds import moment
 
 GENERIC = "normal"  # the kind of a source that posts our normal form and is known by its own name
 
@@ -111,49 +104,20 @@ def begin(
     `requested_by` is whoever asked for it, also by posting the alert that triggered it; None where that was a
     source. Raises Invalid for inputs that do not fit.
     """
-    definition = definition_of(version.pk)
     context = _context(alert, case)
-    run = Run.objects.create(
-        version=version,
+    run = create_run(
+        version.pk,
         case=case,
-        alert=alert,
-        trigger=trigger,
-        requested_by=requested_by,
-        simulates_all=simulate,
-        is_simulated=simulate or uses_simulator(definition),
-        inputs=_inputs(definition, inputs, context, now),
         context=context,
-        created_at=now,
+        inputs=accepted_inputs(version.pk, inputs, context, now),
+        origin=Origin(trigger, requested_by, alert=alert, simulates_all=simulate),
+        now=now,
     )
-    _create_steps(run, definition, now)
     change = Change(run, now, actor)
-    _note_started(change, definition)
+    note_started(change)
     advance(change)
     change.finish()
     return run
-
-
-def cancel(run: UUID, *, caller: Caller, reason: str = "") -> Run:
-    """Stops a run: what has not started never will, what is under way ends first, open requests are withdrawn.
-
-    Raises Refused without the permission or when the run has ended.
-    """
-    caller.require("stop_run", "cancel runs")
-    with transaction.atomic(durable=True):
-        row = lock_run(run)
-        if row.status in RUN_ENDED or row.status in {RunStatus.CANCELLING, RunStatus.ROLLING_BACK}:
-            raise Refused(
-                Denial("run_not_cancellable", f"This run is {row.status} and cannot be cancelled any more.")
-            )
-        change = Change(row, timezone.now(), caller.actor)
-        change.note(Verb.RUN_CANCEL_REQUESTED, facts={"reason": reason})
-        move(row, RunStatus.CANCELLING)
-        _withdraw_requests(change)
-        for step in row.steps.filter(round=0, status__in=_NOT_BEGUN):
-            move_step(step, StepStatus.CANCELLED, now=change.now)
-        advance(change)
-        change.finish()
-    return row
 
 
 def resolve(
@@ -186,12 +150,9 @@ def resolve(
             comment=comment,
         )
         _resolve(change, unknown, resolution, outputs or {}, comment)
-        advance(change)
+        advance(change, unknown.frame)
         change.finish()
     return unknown
-
-
-_NOT_BEGUN = (StepStatus.PENDING, StepStatus.READY, StepStatus.WAITING)
 
 
 def _resolve(
@@ -201,6 +162,7 @@ def _resolve(
     if resolution is Resolution.HAPPENED:
         settle(attempt, AttemptStatus.SUCCEEDED, now=change.now, outputs=outputs, sentence=comment)
         move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"changed": True, **outputs})
+        expiries.schedule(change, step)
         return
     settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=comment)
     if resolution is Resolution.GIVE_UP or change.run.status == RunStatus.CANCELLING:
@@ -266,60 +228,3 @@ def alert_scope(alert: Alert) -> dict[str, object]:
         "observables": alert.observables,
         "assets": alert.assets,
     }
-
-
-def _inputs(
-    definition: Definition, given: Mapping[str, object], context: Mapping[str, object], now: datetime
-) -> dict[str, object]:
-    """The inputs that were given, checked, with the defaults of the others computed from the alert."""
-
-    def default(value: object) -> object:
-        return render(value, {**context, "now": moment(now)})
-
-    values, errors = accept_inputs(definition.playbook.inputs, given, default=default)
-    if errors:
-        raise Invalid([(f"/inputs/{name}", sentence) for name, sentence in errors])
-    return values
-
-
-def _create_steps(run: Run, definition: Definition, now: datetime) -> None:
-    Step.objects.bulk_create(
-        Step(
-            run=run,
-            key=node.key,
-            position=position,
-            kind=node.kind,
-            needs=list(node.needs),
-            action=definition.steps[node.key].do or "",
-            effect=actions()[definition.steps[node.key].do].effect.value if node.kind == "do" else "",
-            changed_at=now,
-        )
-        for position, node in enumerate(definition.nodes)
-    )
-
-
-def _note_started(change: Change, definition: Definition) -> None:
-    run = change.run
-    requester = {str(run.requested_by.pk): str(run.requested_by)} if run.requested_by else {}
-    change.note(Verb.RUN_ATTACHED, stream=Stream("case", str(run.case_id)), facts={"run": str(run.pk)})
-    change.note(
-        Verb.RUN_STARTED,
-        facts={
-            "playbook": definition.slug,
-            "version": definition.number,
-            "version_digest": definition.digest,
-            "trigger": str(run.trigger),
-            "alert": str(run.alert_id) if run.alert_id else None,
-            "case": str(run.case_id),
-            "requesters": requester,
-            "authors": authors_of(run.version),
-            "simulated": run.is_simulated,
-            "inputs": run.inputs,
-        },
-    )
-
-
-def _withdraw_requests(change: Change) -> None:
-    open_requests = change.run.requests.filter(status=RequestStatus.OPEN).select_related("step")
-    for request in open_requests.select_for_update(of=("self",)):
-        requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)

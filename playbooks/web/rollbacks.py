@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from playbooks import access
-from playbooks.domain.rollback import RollbackPlan, Undoing
+from playbooks.domain.rollback import RollbackPlan, UndoCall
 from playbooks.operations import rollbacks
 from playbooks.operations.actions import actions
 from playbooks.operations.refusals import LostRace, Missing, Refused
@@ -59,7 +59,7 @@ def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> 
     plan = rollbacks.plan_of(run)
     context = {
         "run": queries.row(run),
-        "items": [_item(each) for each in plan.undoings],
+        "items": [_item(step, call) for step, _, call in plan.calls()],
         "irreversible": plan.irreversible,
         "digest": plan.digest,
         "obstacle": _obstacle(request, plan, run.status),
@@ -78,11 +78,10 @@ def _obstacle(request: HttpRequest, plan: RollbackPlan, status: str) -> str:
     return "" if may else "Your roles do not allow you to roll back runs."
 
 
-def _item(undoing: Undoing) -> UndoItem:
-    call = undoing.call
+def _item(step: str, call: UndoCall) -> UndoItem:
     action = actions()[call.action]
     return UndoItem(
-        step=undoing.key,
+        step=step,
         label=action.label,
         action=action.key,
         effect=action.effect.value,

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from playbooks import access
 from playbooks.domain.statuses import RUN_ENDED, STEP_ENDED, RunStatus, StepStatus
 from playbooks.operations import runs as operations
+from playbooks.operations import stopping
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
 from playbooks.operations.runs import Resolution
 from playbooks.queries import runs as queries
@@ -99,7 +100,7 @@ def run_live(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
-        operations.cancel(pk, caller=caller_of(request), reason=text_of(request, "reason"))
+        stopping.cancel(pk, caller=caller_of(request), reason=text_of(request, "reason"))
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:

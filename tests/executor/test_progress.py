@@ -14,7 +14,7 @@ from playbooks.domain.statuses import RequestStatus, RunStatus, StepStatus
 from playbooks.executor import seams
 from playbooks.executor.seams import Seam
 from playbooks.models import Attempt, Run, Step
-from playbooks.operations import connections, rollbacks, runs
+from playbooks.operations import connections, rollbacks, runs, stopping
 from playbooks.operations.refusals import Refused
 from playbooks.operations.runs import Resolution
 from tests.cast import Cast, connect
@@ -455,7 +455,7 @@ def resolve(run: Run, cast: Cast, resolution: Resolution) -> None:
 
 
 def cancel(run: Run, cast: Cast) -> None:
-    runs.cancel(run.pk, caller=cast.caller("analyst"), reason="False alarm.")
+    stopping.cancel(run.pk, caller=cast.caller("analyst"), reason="False alarm.")
     run.refresh_from_db()
 
 

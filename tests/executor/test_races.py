@@ -17,7 +17,7 @@ from playbooks import executor
 from playbooks.domain.statuses import RequestStatus, RunStatus, Verdict, VersionStatus
 from playbooks.models import Alert, ApprovalRequest, Attempt, IdempotencyKey, PlaybookVersion, Run
 from playbooks.models.decisions import Decision
-from playbooks.operations import approvals, bell, people, playbooks, rollbacks, runs
+from playbooks.operations import approvals, bell, people, playbooks, rollbacks, runs, stopping
 from playbooks.operations import connections as connection_operations
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.refusals import Invalid, LostRace, Refused
@@ -171,7 +171,7 @@ def test_the_last_approval_against_cancelling(people_at_work: Cast, world: World
         vote(people_at_work, "tier2", request)()
         results = race(
             vote(people_at_work, "netowner", request),
-            lambda run=run: runs.cancel(run.pk, caller=people_at_work.caller("analyst")),
+            lambda run=run: stopping.cancel(run.pk, caller=people_at_work.caller("analyst")),
         )
         assert set(refusals(results)) <= {"closed"}
         executor.drive(run.pk, worker="test")

@@ -31,7 +31,7 @@ from playbooks import executor
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.models import ApprovalRequest, Attempt, Consumption, Membership, Step
 from playbooks.models.decisions import Decision
-from playbooks.operations import approvals, connections, people, runs
+from playbooks.operations import approvals, connections, people, runs, stopping
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Missing, Refused
 from tests.cast import ATTACKER, Cast, connect, publish
@@ -210,7 +210,7 @@ class Approvals(RuleBasedStateMachine):
     def cancel(self, sure: int) -> None:
         try:
             if sure == 0:
-                runs.cancel(self.run.pk, caller=Caller(self.cast.tier2))
+                stopping.cancel(self.run.pk, caller=Caller(self.cast.tier2))
         except Refused as refusal:
             assert refusal.rule in {"run_not_cancellable", "no_permission"}
 

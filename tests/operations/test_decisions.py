@@ -19,7 +19,7 @@ from playbooks.domain.statuses import RequestStatus, RunStatus, Verdict
 from playbooks.models import ApprovalRequest, Run
 from playbooks.models.audit import AuditBody, AuditEntry
 from playbooks.models.decisions import Decision
-from playbooks.operations import approvals, connections, runs
+from playbooks.operations import approvals, connections, stopping
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from tests.cast import BLOCK, Cast, connect, publish, start
 
@@ -211,7 +211,7 @@ def test_what_changed_while_people_decided_voids_the_request_and_names_the_field
 
 def test_a_withdrawn_request_takes_no_decision(cast: Cast) -> None:
     run, request = at_the_gate(cast)
-    runs.cancel(run.pk, caller=cast.caller("analyst"))
+    stopping.cancel(run.pk, caller=cast.caller("analyst"))
     for verdict in Verdict:
         with pytest.raises(Refused) as refusal:
             decide(cast, "tier2", request, verdict)

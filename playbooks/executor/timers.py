@@ -1,0 +1,65 @@
+"""What the clock does to a waiting step: it goes on, is tried again, or is stopped."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+
+from playbooks.domain.statuses import StepStatus, WaitReason
+from playbooks.domain.verbs import Verb
+from playbooks.models import Step
+from playbooks.operations import children, stopping, waits
+from playbooks.operations.change import Change
+from playbooks.operations.moves import move_step
+from playbooks.operations.progress import advance, resume_block
+
+READY_AGAIN = frozenset(
+    {WaitReason.RETRY, WaitReason.RECEIPT, WaitReason.SLOT, WaitReason.RATE, WaitReason.JOB, WaitReason.HOLD}
+)
+# Requests and questions have deadlines of their own, pauses and holds none: a person ends them.
+FIRED = (READY_AGAIN - {WaitReason.HOLD}) | {
+    WaitReason.TIME,
+    WaitReason.EVENT,
+    WaitReason.CHILD,
+    WaitReason.TURNS,
+}
+
+
+def due(now: object) -> QuerySet[Step]:
+    """The steps whose time has come. Never a gate, whatever its deadline."""
+    return Step.objects.filter(
+        Q(due_at__lte=now, wait_reason__in=FIRED) | Q(deadline_at__lte=now), status=StepStatus.WAITING
+    )
+
+
+def due_in(change: Change) -> list[Step]:
+    return list(due(change.now).filter(run=change.run).order_by("due_at"))
+
+
+def fire(change: Change, step: Step) -> None:
+    """Lets the time act on a step that is due, and moves its run on."""
+    step.run = change.run
+    if step.deadline_at and step.deadline_at <= change.now:
+        stopping.end_late(change, step)
+        return
+    if step.wait_reason == WaitReason.TURNS:
+        resume_block(change, step)
+        return
+    _act(change, step)
+    advance(change, step.frame)
+
+
+def _act(change: Change, step: Step) -> None:
+    if step.wait_reason in READY_AGAIN:
+        make_ready(change, step)
+    elif step.wait_reason == WaitReason.CHILD:
+        children.collect(change, step)
+    elif step.wait_reason == WaitReason.EVENT:
+        waits.miss(change, step)
+    else:
+        move_step(step, StepStatus.SUCCEEDED, now=change.now)
+        change.note_step(Verb.STEP_SUCCEEDED, step)
+
+
+def make_ready(change: Change, step: Step) -> None:
+    move_step(step, StepStatus.READY, now=change.now, sentence="")
+    change.ready += 1

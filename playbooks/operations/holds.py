@@ -1,0 +1,105 @@
+"""Holds: a person stops a playbook, a connection, or everything from beginning anything more."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from playbooks import audit
+from playbooks.audit import Entry, Stream, Subject
+from playbooks.domain.duties import Denial
+from playbooks.domain.statuses import WaitReason
+from playbooks.domain.verbs import Verb
+from playbooks.models import Connection, Hold, HoldScope, Playbook, Run, Step
+from playbooks.operations.caller import Caller
+from playbooks.operations.refusals import Invalid, Missing, Refused
+
+HELD_ALREADY = Denial("held_already", "This is held already.")
+NOT_HELD = Denial("not_held", "This hold was released already.")
+
+
+def place(scope: HoldScope, *, caller: Caller, name: str = "", reason: str) -> Hold:
+    """Holds the playbook or the connection with this name, or everything. What is under way ends.
+
+    Raises Refused without the permission, or when it is held already; Invalid without a reason; Missing.
+    """
+    caller.require("place_hold", "place holds")
+    if not reason.strip():
+        raise Invalid([("/reason", "Say why, for those who will wonder why nothing goes on.")])
+    with transaction.atomic(durable=True):
+        hold = _create(scope, name, reason, caller)
+        _note(hold, Verb.HOLD_PLACED, caller)
+    return hold
+
+
+def release(hold: UUID, *, caller: Caller) -> Hold:
+    """Lets go. The steps that were held back go on when the sweep comes by."""
+    caller.require("place_hold", "release holds")
+    with transaction.atomic(durable=True):
+        row = Hold.objects.select_for_update(of=("self",)).filter(pk=hold).first()
+        if row is None:
+            raise Missing(f"There is no hold {hold}.")
+        if row.released_at is not None:
+            raise Refused(NOT_HELD)
+        row.released_at, row.released_by = timezone.now(), caller.principal
+        row.save(update_fields=["released_at", "released_by"])
+        _note(row, Verb.HOLD_RELEASED, caller)
+    return row
+
+
+def holding(run: Run, connection: Connection | None) -> Hold | None:
+    """The hold that keeps a step of the run from beginning, if there is one."""
+    covers = Q(scope=HoldScope.EVERYTHING) | Q(playbook__versions=run.version_id)
+    if connection is not None:
+        covers |= Q(connection=connection)
+    return Hold.objects.filter(covers, released_at__isnull=True).select_related("placed_by").first()
+
+
+def held_back() -> list[Step]:
+    """The steps that wait for a hold which is over, or never was theirs. At most 500; the next call goes on."""
+    held = Step.objects.filter(wait_reason=WaitReason.HOLD).select_related("run", "connection")
+    if Hold.objects.filter(scope=HoldScope.EVERYTHING, released_at__isnull=True).exists():
+        return []
+    in_force = Hold.objects.filter(released_at__isnull=True)
+    free = held.exclude(connection__holds__in=in_force).exclude(run__version__playbook__holds__in=in_force)
+    return list(free.order_by("changed_at")[:500])
+
+
+def _create(scope: HoldScope, name: str, reason: str, caller: Caller) -> Hold:
+    hold = Hold(scope=scope, reason=reason, placed_by=caller.principal, placed_at=timezone.now())
+    if scope is HoldScope.PLAYBOOK:
+        hold.playbook = Playbook.objects.filter(slug=name).first()
+    elif scope is HoldScope.CONNECTION:
+        hold.connection = Connection.objects.filter(name=name).first()
+    if scope is not HoldScope.EVERYTHING and not (hold.playbook or hold.connection):
+        raise Missing(f"There is no {scope.value} {name}.")
+    try:
+        with transaction.atomic():
+            hold.save(force_insert=True)
+    except IntegrityError:
+        raise Refused(HELD_ALREADY) from None
+    return hold
+
+
+def _note(hold: Hold, verb: Verb, caller: Caller) -> None:
+    about = Subject("hold", str(hold.pk), str(hold))
+    facts = {
+        "scope": str(hold.scope),
+        "playbook": hold.playbook.slug if hold.playbook else "",
+        "connection": hold.connection.name if hold.connection else "",
+        "reason": hold.reason,
+    }
+    audit.append(
+        Entry(
+            stream=Stream("hold", str(hold.pk)),
+            verb=verb,
+            actor=caller.actor,
+            subject=about,
+            outcome="done",
+            facts=facts,
+            occurred_at=hold.released_at or hold.placed_at,
+        )
+    )
