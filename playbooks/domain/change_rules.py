@@ -50,7 +50,7 @@ def _changed_seats(old: Step, new: Step, _: Catalogue) -> Findings:
         severity = Severity.WEAKENED
     else:
         severity = Severity.STRENGTHENED if not dropped else Severity.CHANGED
-    sentence = f"The gate {new['id']} asks {listed_seats(now)}"
+    sentence = f"Gate '{new['id']}' asks {listed_seats(now)}"
     sentence += (
         f"; {listed_seats(dropped)} {'is' if dropped.total() == 1 else 'are'} dropped" if dropped else ""
     )
@@ -66,7 +66,11 @@ def _shown_less(old: Step, new: Step, _: Catalogue) -> Findings:
     severity = (
         Severity.WEAKENED if lost else Severity.STRENGTHENED if len(now) > len(was) else Severity.CHANGED
     )
-    sentence = f"Who decides at {new['id']} is shown what {listed(now)} gave" if now else "Nothing is shown"
+    sentence = (
+        f"Who decides at '{new['id']}' is shown what {listed(now)} gave"
+        if now
+        else f"'{new['id']}' shows nothing"
+    )
     sentence += f", and no longer what {listed(lost)} gave." if lost else "."
     yield Governance(new["id"], "show", severity, sentence, was or None, now or None)
 
@@ -74,7 +78,7 @@ def _shown_less(old: Step, new: Step, _: Catalogue) -> Findings:
 def _same_question(kind: str) -> Rule:
     def rule(old: Step, new: Step, _: Catalogue) -> Findings:
         if old[kind] != new[kind]:
-            sentence = f"{new['id']} asks “{new[kind]}”."
+            sentence = f"'{new['id']}' asks “{new[kind]}” instead of “{old[kind]}”."
             yield Governance(new["id"], kind, Severity.CHANGED, sentence, old[kind], new[kind])
 
     return rule
@@ -82,14 +86,14 @@ def _same_question(kind: str) -> Rule:
 
 def _other_person(old: Step, new: Step, _: Catalogue) -> Findings:
     if old["who"] != new["who"]:
-        sentence = f"{new['id']} is answered by {new['who']['role']} instead of {old['who']['role']}."
+        sentence = f"'{new['id']}' is answered by {new['who']['role']} instead of {old['who']['role']}."
         yield Governance(new["id"], "who", Severity.CHANGED, sentence, old["who"], new["who"])
 
 
 def _end_that_it_follows(old: Step, new: Step, _: Catalogue) -> Findings:
     was, now = old.get("after", "success"), new.get("after", "success")
     if was != now:
-        sentence = f"The gate {new['id']} is asked after {now} of what it needs instead of {was}."
+        sentence = f"Gate '{new['id']}' is asked after {now} of what it needs instead of {was}."
         yield Governance(new["id"], "after", Severity.CHANGED, sentence, was, now)
 
 
@@ -98,10 +102,12 @@ def _condition(old: Step, new: Step, _: Catalogue) -> Findings:
     if was == now:
         return
     if now is None:
-        yield Governance(new["id"], "when", Severity.STRENGTHENED, f"{new['id']} is always asked.", was, now)
+        yield Governance(
+            new["id"], "when", Severity.STRENGTHENED, f"Gate '{new['id']}' is always asked.", was, now
+        )
         return
     severity = Severity.WEAKENED if was is None else Severity.CHANGED
-    yield Governance(new["id"], "when", severity, f"{new['id']} is asked only when: {now}", was, now)
+    yield Governance(new["id"], "when", severity, f"Gate '{new['id']}' is asked only when: {now}", was, now)
 
 
 _LATE = {
@@ -141,7 +147,7 @@ def _within(step: str, key: str, values: tuple[str, str]) -> Findings:
     if old != new:
         longer = parse_duration(new) > parse_duration(old)
         severity = Severity.WEAKENED if longer else Severity.STRENGTHENED
-        yield Governance(step, key, severity, f"{step} waits for {new} instead of {old}.", old, new)
+        yield Governance(step, key, severity, f"'{step}' waits for {new} instead of {old}.", old, new)
 
 
 def _late(step: str, key: str, values: tuple[str, str]) -> Findings:
@@ -149,7 +155,7 @@ def _late(step: str, key: str, values: tuple[str, str]) -> Findings:
     if old != new:
         weaker = _LATE[new][0] < _LATE[old][0]
         severity = Severity.WEAKENED if weaker else Severity.STRENGTHENED
-        sentence = f"When {step} is late, it {_LATE[new][1]} (before: {_LATE[old][1]})."
+        sentence = f"When '{step}' is late, it {_LATE[new][1]} (before: {_LATE[old][1]})."
         yield Governance(step, key, severity, sentence, old, new)
 
 
@@ -165,14 +171,14 @@ def _other_effect(old: Step, new: Step, catalogue: Catalogue) -> Findings:
         rank = list(Effect)
         severity = Severity.WEAKENED if rank.index(now) > rank.index(was) else Severity.STRENGTHENED
     effects = f"whose effect is {now or 'not known'} (before: {was or 'not known'})"
-    sentence = f"Step {new['id']} does {new['do']}, {effects}."
+    sentence = f"Step '{new['id']}' does {new['do']}, {effects}."
     yield Governance(new["id"], "do", severity, sentence, old["do"], new["do"])
 
 
 def _other_connection(old: Step, new: Step, _: Catalogue) -> Findings:
     was, now = (each.get("using") or each["do"].partition(".")[0] for each in (old, new))
     if was != now:
-        sentence = f"Step {new['id']} goes through the connection {now} instead of {was}."
+        sentence = f"Step '{new['id']}' goes through the connection {now} instead of {was}."
         yield Governance(new["id"], "using", Severity.CHANGED, sentence, old.get("using"), new.get("using"))
 
 
@@ -181,11 +187,11 @@ def _way_back(old: Step, new: Step, catalogue: Catalogue) -> Findings:
     if was == now and old.get("undo") == new.get("undo"):
         return
     if was == now:
-        severity, sentence = Severity.CHANGED, f"Step {new['id']} is undone in another way."
+        severity, sentence = Severity.CHANGED, f"Step '{new['id']}' is undone in another way."
     elif was:
-        severity, sentence = Severity.WEAKENED, f"Step {new['id']} cannot be undone any more."
+        severity, sentence = Severity.WEAKENED, f"Step '{new['id']}' cannot be undone any more."
     else:
-        severity, sentence = Severity.STRENGTHENED, f"Step {new['id']} can be undone now."
+        severity, sentence = Severity.STRENGTHENED, f"Step '{new['id']}' can be undone now."
     yield Governance(new["id"], "undo", severity, sentence, old.get("undo"), new.get("undo"))
 
 
@@ -195,7 +201,7 @@ def _expiry(old: Step, new: Step, _: Catalogue) -> Findings:
         return
     shorter = was is None or (now is not None and parse_duration(now) < parse_duration(was))
     severity = Severity.STRENGTHENED if shorter else Severity.WEAKENED
-    sentence = f"What {new['id']} does " + (
+    sentence = f"What '{new['id']}' does " + (
         f"ends by itself after {now}." if now else "stays until it is undone."
     )
     yield Governance(new["id"], "expires", severity, sentence, was, now)
@@ -207,14 +213,14 @@ def _secrets(old: Step, new: Step, _: Catalogue) -> Findings:
         return
     open_now = sorted({*was} - {*now})
     severity = Severity.WEAKENED if open_now else Severity.STRENGTHENED
-    sentence = f"Step {new['id']} keeps {listed(now) if now else 'nothing'} secret"
+    sentence = f"Step '{new['id']}' keeps {listed(now) if now else 'nothing'} secret"
     sentence += f", and no longer {listed(open_now)}." if open_now else "."
     yield Governance(new["id"], "secret_outputs", severity, sentence, was or None, now or None)
 
 
 def _other_playbook(old: Step, new: Step, _: Catalogue) -> Findings:
     if old["run"] != new["run"]:
-        sentence = f"Step {new['id']} runs the playbook {new['run']} instead of {old['run']}."
+        sentence = f"Step '{new['id']}' runs the playbook {new['run']} instead of {old['run']}."
         yield Governance(new["id"], "run", Severity.CHANGED, sentence, old["run"], new["run"])
 
 
@@ -235,7 +241,7 @@ def _turns(old: Step, new: Step, _: Catalogue) -> Findings:
     was, now = old["repeat"]["most"], new["repeat"]["most"]
     if was != now:
         severity = Severity.WEAKENED if now > was else Severity.STRENGTHENED
-        sentence = f"{new['id']} takes up to {now} turns (before: {was})."
+        sentence = f"'{new['id']}' takes up to {now} turns (before: {was})."
         yield Governance(new["id"], "repeat", severity, sentence, old["repeat"], new["repeat"])
 
 
@@ -280,7 +286,9 @@ def _can_be_undone(step: Step, catalogue: Catalogue) -> bool:
     return action is not None and isinstance(action.undo, Undo)
 
 
-_FORGIVEN = _switch("continue_on_failure", "The run goes on when {} fails.", "The run stops when {} fails.")
+_FORGIVEN = _switch(
+    "continue_on_failure", "The run goes on when '{}' fails.", "The run stops when '{}' fails."
+)
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "approve": (
         _changed_seats,
@@ -294,13 +302,13 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "do": (_other_effect, _other_connection, _way_back, _expiry, _secrets, _FORGIVEN),
     "run": (
         _other_playbook,
-        _switch("detached", "The run does not wait for {}.", "The run waits for {}."),
+        _switch("detached", "The run does not wait for '{}'.", "The run waits for '{}'."),
         _FORGIVEN,
     ),
     "wait": (_event, _FORGIVEN),
     "each": (
-        _no_more_than("may_fail", 0, "In {}, {} items may fail"),
-        _no_more_than("at_once", 1, "{} takes {} items at once"),
+        _no_more_than("may_fail", 0, "In '{}', {} items may fail"),
+        _no_more_than("at_once", 1, "'{}' takes {} items at once"),
         _FORGIVEN,
     ),
     "repeat": (_turns, _FORGIVEN),

@@ -49,10 +49,10 @@ def side_of(document: Mapping[str, Any], pins: Pins) -> Side:
 
 def governance(before: Side, after: Side, catalogue: Catalogue) -> tuple[Governance, ...]:
     """Every finding, what weakens governance first, then in the order of the newer document."""
-    found = [*_of_playbook(before, after)]
+    found: list[Governance] = []
     for step_id in [*after.steps, *(each for each in before.steps if each not in after.steps)]:
         found += _of_step(step_id, before, after, catalogue)
-    found += _of_guards(before, after, catalogue)
+    found += [*_of_guards(before, after, catalogue), *_of_playbook(before, after)]
     rank = list(Severity)
     return tuple(sorted(found, key=lambda each: rank.index(each.severity)))
 
@@ -75,11 +75,12 @@ def _of_playbook(before: Side, after: Side) -> Findings:
         yield Governance("", "on_failure", severity, f"A run that fails {does[new]}.", old, new)
     was, now = (side.document.get("triggers", []) for side in (before, after))
     if was != now:
-        conditions = [each["alert"] for each in now]
-        sentence = (
-            f"It starts by itself on: {' · '.join(conditions)}" if now else "It is started by hand only."
-        )
+        sentence = f"It starts by itself on: {_conditions(now)} (before: {_conditions(was)})."
         yield Governance("", "triggers", Severity.CHANGED, sentence, was or None, now or None)
+
+
+def _conditions(triggers: list[Mapping[str, str]]) -> str:
+    return " · ".join(each["alert"] for each in triggers) or "nothing"
 
 
 def _of_step(step_id: str, before: Side, after: Side, catalogue: Catalogue) -> Findings:
@@ -98,20 +99,20 @@ def _of_step(step_id: str, before: Side, after: Side, catalogue: Catalogue) -> F
 
 def _gone(old: Step) -> Findings:
     if "approve" in old:
-        sentence = f"The gate {old['id']} is gone: nobody is asked “{old['approve']}” any more."
+        sentence = f"Gate '{old['id']}' is gone: nobody is asked “{old['approve']}” any more."
         yield Governance(old["id"], "", Severity.WEAKENED, sentence, dict(old))
 
 
 def _come(new: Step, catalogue: Catalogue) -> Findings:
     if "approve" in new:
-        sentence = f"The gate {new['id']} is new: {listed_seats(roles_of(new))} approve."
+        sentence = f"Gate '{new['id']}' is new: {listed_seats(roles_of(new))} approve."
         yield Governance(new["id"], "", Severity.STRENGTHENED, sentence, None, dict(new))
     effect = effect_of(new, catalogue)
     if effect in {Effect.CHANGE, Effect.DESTROY}:
-        sentence = f"Step {new['id']} is new: {new['do']}, whose effect is {effect}."
+        sentence = f"Step '{new['id']}' is new: {new['do']}, whose effect is {effect}."
         yield Governance(new["id"], "", Severity.CHANGED, sentence, None, dict(new))
     if "run" in new:
-        sentence = f"Step {new['id']} is new: it runs the playbook {new['run']}."
+        sentence = f"Step '{new['id']}' is new: it runs the playbook {new['run']}."
         yield Governance(new["id"], "", Severity.CHANGED, sentence, None, dict(new))
 
 
@@ -120,7 +121,7 @@ def _pin(old: Step, new: Step, old_pins: Pins, new_pins: Pins) -> Findings:
     if old["run"] != new["run"] or was is None or now is None or was["digest"] == now["digest"]:
         return
     sentence = (
-        f"Step {new['id']} runs version {now['number']} of {new['run']} instead of version {was['number']}"
+        f"Step '{new['id']}' runs version {now['number']} of {new['run']} instead of version {was['number']}"
     )
     sentence += "." if was["number"] != now["number"] else ", which runs other versions of others."
     yield Governance(new["id"], "pins", Severity.CHANGED, sentence, was["number"], now["number"])
@@ -155,7 +156,9 @@ def _guard(step: str, old: tuple[str, ...] | None, new: tuple[str, ...]) -> Find
     gates = f"behind {listed(new)}" if new else "behind no gate that always has to be granted"
     before = f" (before: {listed(old)})" if old else ""
     severity = Severity.CHANGED if old and new else Severity.STRENGTHENED if new else Severity.WEAKENED
-    yield Governance(step, "guard", severity, f"Step {step} is {gates}{before}.", list(old or ()), list(new))
+    yield Governance(
+        step, "guard", severity, f"Step '{step}' is {gates}{before}.", list(old or ()), list(new)
+    )
 
 
 def _acts(step: Step, catalogue: Catalogue) -> bool:

@@ -60,9 +60,13 @@ def words(status: str) -> str:
 
 @register.filter
 def of_version(verb: str) -> str:
-    """A verb of the log as the status that it led to; `sent_back` is none."""
-    happened = verb.removeprefix("version.")
-    return {"drafted": "draft", "submitted": "in_review"}.get(happened, happened)
+    """A verb of the log as the status to which it brought a version."""
+    return {"version.submitted": "in_review", "version.published": "published"}.get(verb, "draft")
+
+
+@register.filter
+def words_of_version(verb: str) -> str:
+    return "sent to review" if verb == "version.submitted" else words(verb.removeprefix("version."))
 
 
 @register.filter

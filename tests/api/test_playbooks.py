@@ -96,7 +96,7 @@ def test_a_diff_tells_governance_first_whichever_version_is_named_first(cast: Ca
     assert (told["old"], told["new"]) == (1, 2)
     (finding,) = told["governance"]
     assert (finding["step"], finding["key"], finding["severity"]) == ("gate", "seats", "weakened")
-    assert finding["sentence"] == "The gate gate asks tier-2; network-owner is dropped."
+    assert finding["sentence"] == "Gate 'gate' asks tier-2; network-owner is dropped."
     (step,) = told["steps"]
     assert (step["step"], step["keys"][0]["key"]) == ("block", "with")
     assert "-      - {role: network-owner}" in told["text"]

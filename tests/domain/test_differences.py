@@ -62,7 +62,7 @@ EVENT = "id: reply, wait: {event: mail.replied, key: m"
             GATE + ", within: 30m",
             GATE + ", within: 8h",
             ("gate", "within", "weakened"),
-            "waits for 8h instead of 30m",
+            "'gate' waits for 8h instead of 30m.",
         ),
         (GATE, GATE + ", within: 1h", ("gate", "within", "strengthened"), "waits for 1h instead of 4h"),
         (GATE, GATE + ", late: hold", ("gate", "late", "weakened"), "it stays open (before: is denied)"),
@@ -90,7 +90,12 @@ EVENT = "id: reply, wait: {event: mail.replied, key: m"
             ("gate", "seats", "strengthened"),
             "asks network-owner and tier-2; network-owner is added.",
         ),
-        (GATE, GATE.replace("Wipe?", "Sure?"), ("gate", "approve", "changed"), "asks “Sure?”"),
+        (
+            GATE,
+            GATE.replace("Wipe?", "Sure?"),
+            ("gate", "approve", "changed"),
+            "asks “Sure?” instead of “Wipe?”.",
+        ),
         (GATE, GATE + ', when: "1 > 2"', ("gate", "when", "weakened"), "is asked only when: 1 > 2"),
         (GATE + ', when: "1 > 2"', GATE, ("gate", "when", "strengthened"), "is always asked"),
         (
@@ -203,10 +208,10 @@ def plain(step: str) -> dict[str, Any]:
 def test_a_gate_that_goes_is_told_first_and_with_what_it_guarded() -> None:
     found = changed(f"{GATE}\n{BLOCK}\nid: note, set: {{a: 1}}", f"{BLOCK}\nid: note, set: {{a: 2}}")
     assert told(found) == [("gate", "", "weakened"), ("block", "guard", "weakened")]
-    assert found.governance[0].sentence == "The gate gate is gone: nobody is asked “Wipe?” any more."
+    assert found.governance[0].sentence == "Gate 'gate' is gone: nobody is asked “Wipe?” any more."
     assert (
         found.governance[1].sentence
-        == "Step block is behind no gate that always has to be granted (before: gate)."
+        == "Step 'block' is behind no gate that always has to be granted (before: gate)."
     )
     assert [(each.step, each.change) for each in found.steps] == [
         ("block", "changed"),
@@ -218,7 +223,7 @@ def test_a_gate_that_goes_is_told_first_and_with_what_it_guarded() -> None:
 def test_a_new_gate_strengthens() -> None:
     found = changed(BLOCK, f"{GATE}\n{BLOCK}")
     assert told(found) == [("gate", "", "strengthened"), ("block", "guard", "strengthened")]
-    assert found.governance[0].sentence == "The gate gate is new: network-owner and tier-2 approve."
+    assert found.governance[0].sentence == "Gate 'gate' is new: network-owner and tier-2 approve."
 
 
 def test_a_step_that_goes_around_its_gate_is_told() -> None:
@@ -231,7 +236,7 @@ def test_a_step_that_comes_without_a_gate_is_told() -> None:
     found = changed("id: note, set: {a: 1}", f"id: note, set: {{a: 1}}\n{BLOCK}")
     assert told(found) == [("block", "guard", "weakened"), ("block", "", "changed")]
     assert (
-        found.governance[1].sentence == "Step block is new: nftables.block_address, whose effect is change."
+        found.governance[1].sentence == "Step 'block' is new: nftables.block_address, whose effect is change."
     )
 
 
@@ -274,7 +279,7 @@ def test_another_version_of_a_playbook_that_is_run_is_told() -> None:
     step = plain("id: other, run: one")
     pins = [{"one": {"number": number, "digest": str(number)}} for number in (1, 2)]
     found = differences(step, step, CATALOGUE, old_pins=pins[0], new_pins=pins[1])
-    assert only(found).sentence == "Step other runs version 2 of one instead of version 1."
+    assert only(found).sentence == "Step 'other' runs version 2 of one instead of version 1."
     deeper = {"one": {"number": 1, "digest": "other"}}
     found = differences(step, step, CATALOGUE, old_pins=pins[0], new_pins=deeper)
     assert "which runs other versions of others" in only(found).sentence

@@ -94,7 +94,9 @@ def test_any_two_versions_are_compared(world: World, look: Look) -> None:
     author = look("author")
     author.post(reverse("playbook", args=PAGE), {"text": BLOCK.replace("within: 30m", "within: 2h")})
     first = reverse("playbook-version", args=["block-attacker", 1])
-    assert "gate waits for 2h instead of 30m" in author.get(first, {"against": "2"}).content.decode()
+    assert (
+        "&#x27;gate&#x27; waits for 2h instead of 30m" in author.get(first, {"against": "2"}).content.decode()
+    )
     for nonsense in ("1", "9", "x", "-1"):
         assert "Changes from version" not in author.get(first, {"against": nonsense}).content.decode()
 
