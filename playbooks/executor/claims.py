@@ -138,7 +138,7 @@ def _permission(change: Change, frame: Frame, step: Step, call: Call, now: str) 
 
 
 def _is_held(change: Change, step: Step, connection: Connection | None) -> bool:
-    hold = holds.holding(change.run, connection)
+    hold = holds.holding(change.run, connection) if getattr(change.run, "anything_is_held", True) else None
     if hold is None:
         return False
     sentence = f"{hold.placed_by} holds {hold.playbook or hold.connection or 'everything'}: {hold.reason}"

@@ -12,17 +12,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists
+
 from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Run, Step
+from playbooks.models import Hold, Run, Step
 from playbooks.operations import bell
 from playbooks.operations.refusals import Missing
 
 
+HELD = Exists(Hold.objects.filter(released_at__isnull=True))
+
+
 def lock_run(run: UUID | str) -> Run:
-    """The run, locked for this transaction. Everything that changes a run takes this lock first."""
-    row = Run.objects.select_for_update().filter(pk=run).first()
+    """The run, locked for this transaction. Everything that changes a run takes this lock first.
+
+    It knows whether `anything_is_held`, so that a step asks about holds only when there are any.
+    """
+    row = Run.objects.select_for_update(of=("self",)).annotate(anything_is_held=HELD).filter(pk=run).first()
     if row is None:
         raise Missing(f"There is no run {run}.")
     return row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 
 from playbooks import audit
@@ -60,10 +60,9 @@ def holding(run: Run, connection: Connection | None) -> Hold | None:
 
 def held_back() -> list[Step]:
     """The steps that wait for a hold which is over, or never was theirs. At most 500; the next call goes on."""
-    held = Step.objects.filter(wait_reason=WaitReason.HOLD).select_related("run", "connection")
-    if Hold.objects.filter(scope=HoldScope.EVERYTHING, released_at__isnull=True).exists():
-        return []
     in_force = Hold.objects.filter(released_at__isnull=True)
+    everything = Exists(in_force.filter(scope=HoldScope.EVERYTHING))
+    held = Step.objects.filter(~everything, wait_reason=WaitReason.HOLD)
     free = held.exclude(connection__holds__in=in_force).exclude(run__version__playbook__holds__in=in_force)
     return list(free.order_by("changed_at")[:500])
 

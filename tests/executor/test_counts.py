@@ -15,6 +15,7 @@ from playbooks import executor
 from playbooks.domain.statuses import RunStatus, StepStatus, WaitReason
 from playbooks.executor import seams
 from playbooks.executor.seams import Seam
+from playbooks.executor.sweep import FINDERS
 from playbooks.models import ApprovalRequest, Run, Step
 from tests.cast import Cast
 from tests.executor.world import World
@@ -131,10 +132,10 @@ def test_a_drive_of_a_run_that_has_nothing_to_do_is_one_short_transaction(begin:
     run = begin("  - id: pause\n    wait: {for: 1h}\n")
     with CaptureQueriesContext(connection) as captured:
         executor.drive(run.pk, worker="test")
-    assert counted(captured.captured_queries) == {"SAVEPOINT": 1, "SELECT": 2, "RELEASE": 1}
+    assert counted(captured.captured_queries) == {"SAVEPOINT": 1, "SELECT": 3, "RELEASE": 1}
 
 
-def test_a_sweep_that_finds_nothing_looks_four_times(
+def test_a_sweep_that_finds_nothing_looks_once_for_each_thing_it_may_find(
     begin: Begin, world: World, crowd: Callable[[], None]
 ) -> None:
     begin("  - id: pause\n    wait: {for: 1h}\n")
@@ -143,4 +144,4 @@ def test_a_sweep_that_finds_nothing_looks_four_times(
     with CaptureQueriesContext(connection) as captured:
         assert executor.sweep() == 0
     looks = [each["sql"] for each in captured.captured_queries if "heartbeat" not in each["sql"].lower()]
-    assert counted([{"sql": sql} for sql in looks])["SELECT"] == 4
+    assert counted([{"sql": sql} for sql in looks])["SELECT"] == len(FINDERS) + len(["ready", "queued"])

@@ -67,7 +67,8 @@ def test_a_retry_waits_longer_each_time_and_ends(begin: Begin, world: World) -> 
         drive(run)
         waiting = step(run, "one")
         assert (waiting.status, waiting.wait_reason, waiting.attempt_count) == ("waiting", "retry", attempt)
-        assert waiting.due_at == waiting.changed_at + timedelta(seconds=pause)
+        paused = (waiting.due_at - waiting.changed_at).total_seconds()
+        assert pause <= paused <= pause * 1.25
         assert run.status == RunStatus.WAITING
         executor.sweep(now=waiting.due_at - timedelta(microseconds=1))
         assert step(run, "one").status == StepStatus.WAITING
@@ -82,7 +83,7 @@ def test_a_retry_has_an_idempotency_key_of_its_own(begin: Begin, world: World) -
     run = begin(do("one", "keyed", "retry: {times: 2, every: 1s}"))
     world.outcomes = [BROKEN]
     drive(run)
-    later(run, seconds=1)
+    later(run, seconds=2)
     keys = step(run, "one").attempts.values_list("idempotency_key", flat=True)
     assert len(set(keys)) == 2
     assert (run.status, world.effects) == (RunStatus.SUCCEEDED, {"one": 1})
@@ -231,7 +232,7 @@ def test_values_and_timers_feed_what_follows(begin: Begin, world: World) -> None
     ("steps", "key", "words"),
     [
         ("  - id: one\n    set: {a: '${ 1 / 0 }'}\n", "one", "divides by zero"),
-        ("  - id: one\n    when: '1 + 1'\n    set: {a: 1}\n", "one", "not true or false"),
+        ("  - id: one\n    when: case.title\n    set: {a: 1}\n", "one", "not true or false"),
         (
             do("one", "read", "when: 'false'")
             + do("base", "read", "needs: []")

@@ -9,7 +9,7 @@ from playbooks.domain.statuses import RequestStatus
 from playbooks.models import Run
 from playbooks.operations import connections
 from playbooks.operations.requests import current_subject, stored_subject
-from playbooks.operations.rounds import steps_of_round
+from playbooks.operations.rounds import open_frame
 from playbooks.queries import approvals as queries
 from tests.cast import ATTACKER, Cast, connect, publish, start
 
@@ -77,5 +77,6 @@ def test_a_change_of_the_undos_connection_is_a_change_of_the_subject(cast: Cast)
     run = at_the_gate(cast)
     old = run.requests.get()
     gateway(cast, 10)
-    assert current_subject(old, steps_of_round(run, 0)) != stored_subject(old)
+    old.step.run = run
+    assert current_subject(old, open_frame(run)) != stored_subject(old)
     assert old.status == RequestStatus.OPEN
