@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
-from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
@@ -31,7 +29,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        token = _in_force().filter(digest=people.token_digest(text.strip())).first()
+        token = people.token_in_force(text.strip())
         if token is None:
             sessions.refuse_token(address=address_of(request.META))
             raise exceptions.AuthenticationFailed(
@@ -85,11 +83,6 @@ def actor_of(request: Request) -> Actor:
     if isinstance(request.user, Sender):
         return Actor(id=f"source:{request.user.source.pk}", label=str(request.user.source))
     return caller_of(request).actor
-
-
-def _in_force() -> QuerySet[Token]:
-    unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
-    return Token.objects.filter(unexpired, revoked_at__isnull=True).select_related("principal", "source")
 
 
 def _active(token: Token) -> Principal:

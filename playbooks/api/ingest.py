@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -28,7 +28,7 @@ from playbooks.domain.alerts import NormalAlert, Rejected
 from playbooks.domain.problems import Unreadable
 from playbooks.models import Principal, Source
 from playbooks.operations import alerts as operations
-from playbooks.operations.alerts import Accepted
+from playbooks.operations.alerts import Accepted, Incoming
 from playbooks.operations.people import create_source
 from playbooks.operations.refusals import Invalid, Missing
 
@@ -94,8 +94,7 @@ class Receiver(Endpoint):
         part = posted.single(body)
         if part is None:
             return _answer_list(post, posted.elements(body))
-        accepted = post.accept(part)
-        return answer(AcceptedAlert(*_said(accepted)), status=202)
+        return answer(AcceptedAlert(*_said(post.accept([post.read(part)])[0])), status=202)
 
 
 class Ingest(Receiver):
@@ -146,7 +145,7 @@ class _Post:
     actor: Actor
     posted_by: Principal | None
 
-    def accept(self, part: Part) -> Accepted:
+    def read(self, part: Part) -> Incoming:
         """Raises Unreadable or Invalid."""
         value = part.read()
         if not isinstance(value, dict):
@@ -154,18 +153,26 @@ class _Post:
         alert = self.form(value, timezone.now())
         if isinstance(alert, Rejected):
             raise Invalid([(each.pointer, each.detail) for each in alert.faults])
-        return operations.ingest(
-            alert, source=self.source_of(alert), raw=part.raw, actor=self.actor, posted_by=self.posted_by
-        )
+        return Incoming(alert, self.source_of(alert), part.raw)
+
+    def accept(self, incoming: Sequence[Incoming]) -> list[Accepted]:
+        return operations.ingest_all(incoming, actor=self.actor, posted_by=self.posted_by)
 
 
 def _answer_list(post: _Post, parts: list[Part]) -> Response:
-    return answer(Results(tuple(_item(post, index, part) for index, part in enumerate(parts))), status=202)
+    """What can be read is accepted together; of everything else it is said why not."""
+    read = [_read(post, index, part) for index, part in enumerate(parts)]
+    accepted = iter(post.accept([each for each in read if isinstance(each, Incoming)]))
+    results = tuple(
+        each if isinstance(each, RefusedItem) else AcceptedItem(index, *_said(next(accepted)))
+        for index, each in enumerate(read)
+    )
+    return answer(Results(results), status=202)
 
 
-def _item(post: _Post, index: int, part: Part) -> AcceptedItem | RefusedItem:
+def _read(post: _Post, index: int, part: Part) -> Incoming | RefusedItem:
     try:
-        return AcceptedItem(index, *_said(post.accept(part)))
+        return post.read(part)
     except Invalid as error:
         return RefusedItem(index, tuple(FieldProblem(*each) for each in error.errors))
     except Unreadable as error:

@@ -1,4 +1,7 @@
-"""Taking alerts in: durable, de-duplicated, in a case, with the runs that they trigger, in one transaction."""
+"""Taking alerts in: durable, de-duplicated, in a case, with the runs that they trigger, in one transaction.
+
+What comes in one request is written together: a look at what is known, one insert, one append to the log.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,17 @@ from playbooks.domain.duties import Denial
 from playbooks.domain.expressions import ExpressionError, evaluate
 from playbooks.domain.statuses import AlertStatus, VersionStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Alert, AlertRaw, Case, PlaybookVersion, Principal, Run, RunTrigger, Source
+from playbooks.models import Alert, AlertRaw, PlaybookVersion, Principal, Run, RunTrigger, Source
 from playbooks.operations.caller import Caller
-from playbooks.operations.cases import case_stream, open_case
+from playbooks.operations.cases import case_stream, new_case, opened
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from playbooks.operations.rounds import moment
 from playbooks.operations.runs import alert_scope, begin
+from playbooks.operations.statements import Insert, fetch, key, places, write
+
+AT_ONCE = 250  # alerts of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,46 @@ class Accepted:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An alert as its source posted it: in normal form, and the bytes."""
+
+    alert: NormalAlert
+    source: Source
+    raw: bytes
+
+    @property
+    def identity(self) -> str:
+        """The source's own id, or the fingerprint; hashed when it is too long for the column."""
+        of = self.alert
+        identity = f"id:{of.external_id}" if of.external_id else f"fingerprint:{of.fingerprint}"
+        return identity if len(identity) <= 200 else f"sha256:{hashlib.sha256(identity.encode()).hexdigest()}"
+
+
 def ingest(
     alert: NormalAlert, *, source: Source, raw: bytes, actor: Actor, posted_by: Principal | None = None
 ) -> Accepted:
-    """Accepts one alert. When this returns, the alert, its case and its queued runs are committed.
+    """Accepts one alert; see `ingest_all`."""
+    return ingest_all([Incoming(alert, source, raw)], actor=actor, posted_by=posted_by)[0]
 
-    `posted_by` is the person who posted it, where it was not the source itself: they count as having asked for
-    what it triggers.
+
+def ingest_all(
+    incoming: Sequence[Incoming], *, actor: Actor, posted_by: Principal | None = None
+) -> list[Accepted]:
+    """Accepts alerts, in order. When this returns, all of them, their cases and their queued runs are committed.
+
+    `posted_by` is the person who posted them, where it was not the source itself: they count as having asked for
+    what is triggered.
     """
-    try:
-        return _ingest(alert, source, raw, actor, posted_by)
-    except IntegrityError:
-        # A rival committed the same alert between our look and our insert; now it is there to be found.
-        return _ingest(alert, source, raw, actor, posted_by)
+    accepted: list[Accepted] = []
+    for begin_at in range(0, len(incoming), AT_ONCE):
+        some = incoming[begin_at : begin_at + AT_ONCE]
+        try:
+            accepted.extend(_ingest(some, actor, posted_by))
+        except IntegrityError:
+            # A rival committed the same alert between our look and our insert; now it is there to be found.
+            accepted.extend(_ingest(some, actor, posted_by))
+    return accepted
 
 
 def triage(alert: UUID, *, caller: Caller) -> Alert:
@@ -69,39 +102,75 @@ def triage(alert: UUID, *, caller: Caller) -> Alert:
     return row
 
 
-def _ingest(
-    alert: NormalAlert, source: Source, raw: bytes, actor: Actor, posted_by: Principal | None
-) -> Accepted:
+def _ingest(incoming: Sequence[Incoming], actor: Actor, posted_by: Principal | None) -> list[Accepted]:
     with transaction.atomic(durable=True):
         now = timezone.now()
-        known = Alert.objects.filter(source=source, identity=_identity(alert)).first()
-        if known is not None:
-            return _repeat(known, actor, now)
-        case = open_case(alert.title, severity=alert.severity, actor=actor, now=now)
-        row = _create(alert, source, case, raw, now)
-        audit.append(*_accepted(row, raw, actor, now))
-        runs = _trigger(row, actor, posted_by, now)
-        return Accepted(row.pk, case.pk, tuple(run.pk for run in runs), is_new=True)
+        rows, new, entries = _sorted_out(incoming, actor, now)
+        triggers = _triggers()
+        fired = {alert.pk: _fired(alert, triggers, now) for alert, _ in new}
+        _store(new)
+        audit.append(*entries)
+        runs = {alert.pk: _start(alert, fired[alert.pk], actor, posted_by, now) for alert, _ in new}
+        return _answers(rows, runs, now)
 
 
-def _identity(alert: NormalAlert) -> str:
-    """The source's own id, or the fingerprint; hashed when it is too long for the column."""
-    identity = f"id:{alert.external_id}" if alert.external_id else f"fingerprint:{alert.fingerprint}"
-    return identity if len(identity) <= 200 else f"sha256:{hashlib.sha256(identity.encode()).hexdigest()}"
+def _sorted_out(
+    incoming: Sequence[Incoming], actor: Actor, now: datetime
+) -> tuple[list[Alert], list[tuple[Alert, bytes]], list[Entry]]:
+    """The row of each alert; those that are new, with what was posted; and what is to be said of each."""
+    known = _known(incoming)
+    rows, new, entries = [], [], []
+    for each in incoming:
+        name = (each.source.pk, each.identity)
+        row = known.get(name)
+        if row is None:
+            row = known[name] = _new(each, now)
+            new.append((row, each.raw))
+            entries += [opened(row.case, actor, now), *_accepted(row, each.raw, actor, now)]
+        else:
+            entries.append(_entry(row, Verb.ALERT_REPEATED, actor, now, {}))
+        rows.append(row)
+    return rows, new, entries
 
 
-def _repeat(alert: Alert, actor: Actor, now: datetime) -> Accepted:
+def _known(incoming: Sequence[Incoming]) -> dict[tuple[UUID, str], Alert]:
+    identities: dict[UUID, list[str]] = {}
+    for each in incoming:
+        identities.setdefault(each.source.pk, []).append(each.identity)
+    found = [
+        row
+        for source, names in identities.items()
+        for row in fetch(
+            Alert, f"source_id = %s AND identity IN ({places(names)})", [key(Source, source), *names]
+        )
+    ]
+    return {(row.source_id, row.identity): row for row in found}
+
+
+def _answers(rows: Sequence[Alert], runs: Mapping[UUID, Sequence[Run]], now: datetime) -> list[Accepted]:
+    answers: list[Accepted] = []
+    left = dict(runs)
+    for row in rows:
+        started = left.pop(row.pk, None)
+        if started is None:
+            answers.append(_repeat(row, now))
+        else:
+            answers.append(Accepted(row.pk, row.case_id, tuple(run.pk for run in started), is_new=True))
+    return answers
+
+
+def _repeat(alert: Alert, now: datetime) -> Accepted:
     Alert.objects.filter(pk=alert.pk).update(count=F("count") + 1, last_seen_at=now)
-    audit.append(_entry(alert, Verb.ALERT_REPEATED, actor, now, {}))
     runs = alert.runs.order_by("created_at").values_list("pk", flat=True)
     return Accepted(alert.pk, alert.case_id, tuple(runs), is_new=False)
 
 
-def _create(alert: NormalAlert, source: Source, case: Case, raw: bytes, now: datetime) -> Alert:
-    row = Alert.objects.create(
-        source=source,
-        identity=_identity(alert),
-        case=case,
+def _new(each: Incoming, now: datetime) -> Alert:
+    alert = each.alert
+    return Alert(
+        source=each.source,
+        identity=each.identity,
+        case=new_case(alert.title, severity=alert.severity, now=now),
         title=alert.title,
         description=alert.description,
         category=alert.category,
@@ -114,8 +183,16 @@ def _create(alert: NormalAlert, source: Source, case: Case, raw: bytes, now: dat
         received_at=now,
         last_seen_at=now,
     )
-    AlertRaw.objects.create(alert=row, sha256=hashlib.sha256(raw).hexdigest(), compressed=zlib.compress(raw))
-    return row
+
+
+def _store(new: Sequence[tuple[Alert, bytes]]) -> None:
+    if new:
+        cases = [alert.case for alert, _ in new]
+        raws = [
+            AlertRaw(alert=alert, sha256=hashlib.sha256(raw).hexdigest(), compressed=zlib.compress(raw))
+            for alert, raw in new
+        ]
+        write(Insert(cases), Insert([alert for alert, _ in new]), Insert(raws))
 
 
 def _accepted(alert: Alert, raw: bytes, actor: Actor, now: datetime) -> list[Entry]:
@@ -131,48 +208,78 @@ def _accepted(alert: Alert, raw: bytes, actor: Actor, now: datetime) -> list[Ent
     return [_entry(alert, Verb.ALERT_ACCEPTED, actor, now, facts), attached]
 
 
-def _trigger(alert: Alert, actor: Actor, posted_by: Principal | None, now: datetime) -> list[Run]:
-    """Starts what the alert triggers, and writes on the alert what was considered and why not."""
-    published = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
-    runs, considered = [], []
-    for version in published.order_by("playbook__slug"):
-        if not definition_of(version.pk).playbook.triggers:
+@dataclass(frozen=True, slots=True)
+class _Triggers:
+    """Of one published version."""
+
+    version: UUID
+    slug: str
+    conditions: tuple[str, ...]
+
+
+def _triggers() -> list[_Triggers]:
+    """Of every published version that has any. What a version says is read once for each process."""
+    published = fetch(PlaybookVersion, "status = %s", [VersionStatus.PUBLISHED.value], only=("id",))
+    definitions = [(each.pk, definition_of(each.pk)) for each in published]
+    definitions.sort(key=lambda each: each[1].slug)
+    return [
+        _Triggers(version, definition.slug, tuple(each.alert for each in definition.playbook.triggers))
+        for version, definition in definitions
+        if definition.playbook.triggers
+    ]
+
+
+def _fired(alert: Alert, triggers: Sequence[_Triggers], now: datetime) -> list[UUID]:
+    """The versions that the alert triggers. Writes on the alert what was considered, and why not."""
+    scope = {"alert": alert_scope(alert), "now": moment(now)}
+    fired: list[UUID] = []
+    for each in triggers:
+        condition, errors = _first_that_holds(each.conditions, scope)
+        if condition is not None:
+            fired.append(each.version)
+            reason = condition
+        elif errors:
+            reason = "A trigger could not be evaluated: " + " · ".join(errors)
+        else:
+            reason = "No trigger applies: " + " · ".join(each.conditions)
+        alert.considered.append({"playbook": each.slug, "run": None, "reason": reason})
+    return fired
+
+
+def _start(
+    alert: Alert, fired: Sequence[UUID], actor: Actor, posted_by: Principal | None, now: datetime
+) -> list[Run]:
+    """Starts what the alert triggers, and says on the alert which runs those are, or why there is none."""
+    runs = []
+    versions = PlaybookVersion.objects.select_related("playbook").in_bulk(fired) if fired else {}
+    for version in (versions[each] for each in fired):
+        told = next(each for each in alert.considered if each["playbook"] == version.playbook.slug)
+        try:
+            run = _begin(version, alert, actor, posted_by, now)
+        except Invalid as error:
+            told["reason"] = f"The inputs could not be filled from the alert: {error}"
             continue
-        run, reason = _consider(version, alert, actor, posted_by, now)
-        considered.append(
-            {"playbook": version.playbook.slug, "run": str(run.pk) if run else None, "reason": reason}
-        )
-        if run:
-            runs.append(run)
-    if considered:
-        Alert.objects.filter(pk=alert.pk).update(considered=considered)
+        told["run"] = str(run.pk)
+        runs.append(run)
+    if fired:
+        Alert.objects.filter(pk=alert.pk).update(considered=alert.considered)
     return runs
 
 
-def _consider(
+def _begin(
     version: PlaybookVersion, alert: Alert, actor: Actor, posted_by: Principal | None, now: datetime
-) -> tuple[Run | None, str]:
-    conditions = [trigger.alert for trigger in definition_of(version.pk).playbook.triggers]
-    fired, errors = _first_that_holds(conditions, {"alert": alert_scope(alert), "now": moment(now)})
-    if fired is None and errors:
-        return None, "A trigger could not be evaluated: " + " · ".join(errors)
-    if fired is None:
-        return None, "No trigger applies: " + " · ".join(conditions)
-    try:
-        run = begin(
-            version,
-            case=alert.case,
-            alert=alert,
-            actor=actor,
-            trigger=RunTrigger.ALERT,
-            requested_by=posted_by,
-            inputs={},
-            simulate=False,
-            now=now,
-        )
-    except Invalid as error:
-        return None, f"The inputs could not be filled from the alert: {error}"
-    return run, fired
+) -> Run:
+    return begin(
+        version,
+        case=alert.case,
+        alert=alert,
+        actor=actor,
+        trigger=RunTrigger.ALERT,
+        requested_by=posted_by,
+        inputs={},
+        simulate=False,
+        now=now,
+    )
 
 
 def _first_that_holds(

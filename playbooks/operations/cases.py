@@ -21,9 +21,19 @@ from playbooks.operations.refusals import Invalid, Missing, Refused
 
 def open_case(title: str, *, severity: int, actor: Actor, now: datetime) -> Case:
     """A new case, in the caller's transaction."""
-    case = Case.objects.create(title=title[:300], severity=severity, opened_at=now)
-    audit.append(_entry(case, Verb.CASE_OPENED, actor, now, {"title": case.title, "severity": severity}))
+    case = new_case(title, severity=severity, now=now)
+    case.save(force_insert=True)
+    audit.append(opened(case, actor, now))
     return case
+
+
+def new_case(title: str, *, severity: int, now: datetime) -> Case:
+    """A case that is still to be stored, together with the entry that `opened` makes."""
+    return Case(title=title[:300], severity=severity, opened_at=now)
+
+
+def opened(case: Case, actor: Actor, now: datetime) -> Entry:
+    return _entry(case, Verb.CASE_OPENED, actor, now, {"title": case.title, "severity": case.severity})
 
 
 def close(case: UUID, *, caller: Caller, resolution: str) -> Case:

@@ -127,7 +127,7 @@ def claim(step: Step, attempt: Attempt, *, now: datetime) -> Attempt:
     old = StepStatus(step.status)
     _check(step, old, StepStatus.READY if old is StepStatus.PENDING else StepStatus.RUNNING)
     update = Update(Step, [step.pk], old.value, {"status": StepStatus.RUNNING.value, **columns})
-    _write([update, Insert(attempt)])
+    _write([update, Insert([attempt])])
     _moved(step, StepStatus.RUNNING, columns)
     return attempt
 

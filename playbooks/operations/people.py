@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from playbooks import audit
@@ -16,6 +16,7 @@ from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Membership, Principal, PrincipalKind, Source, Token
 from playbooks.operations.refusals import Invalid, Missing
+from playbooks.operations.statements import fetch, key
 
 SCOPES = frozenset({"read", "ingest", "runs", "cases", "author"})
 DEFAULT_DAYS = 90
@@ -101,11 +102,26 @@ def revoke_token(prefix: str, *, actor: Actor) -> int:
     return len(rows)
 
 
+def token_in_force(text: str) -> Token | None:
+    """The token with this text, with its principal or source; None for one that is unknown, expired or revoked."""
+    found = fetch(
+        Token,
+        "digest = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)",
+        [token_digest(text), connection.ops.adapt_datetimefield_value(timezone.now())],
+    )
+    for token in found:
+        if token.source_id is not None:
+            token.source = fetch(Source, "id = %s", [key(Source, token.source_id)])[0]
+        if token.principal_id is not None:
+            token.principal = fetch(Principal, "id = %s", [key(Principal, token.principal_id)])[0]
+    return found[0] if found else None
+
+
 def note_use(token: Token) -> None:
     """Writes down that the token was used, to the minute."""
     now = timezone.now()
-    fresh = models.Q(last_used_at__gt=now - timedelta(minutes=1))
-    Token.objects.filter(~fresh | models.Q(last_used_at=None), pk=token.pk).update(last_used_at=now)
+    if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
+        Token.objects.filter(pk=token.pk).update(last_used_at=now)
 
 
 def create_source(slug: str, *, kind: str, actor: Actor) -> Source:

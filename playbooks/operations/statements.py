@@ -32,7 +32,9 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    row: Model
+    """Rows of one table, whose primary keys are known."""
+
+    rows: Sequence[Model]
 
 
 Write = Update | Insert
@@ -41,7 +43,7 @@ Write = Update | Insert
 def write(*writes: Write) -> list[int]:
     """Does the writes, in the caller's transaction. Returns how many rows each has changed.
 
-    A row is inserted only when the updates before have changed all their rows. No row may be in two of the writes.
+    Rows are inserted only when the updates before have changed all of theirs. No row may be in two of the writes.
     """
     if connection.vendor == "postgresql":
         return _together(writes)
@@ -55,9 +57,14 @@ def write(*writes: Write) -> list[int]:
     return counts
 
 
-def fetch(model: type[Found], condition: str, parameters: Sequence[Any]) -> list[Found]:
-    """The rows for which `condition` holds, which is what follows WHERE, with %s for each parameter."""
-    shape = _shape(model, connection.vendor)
+def fetch(
+    model: type[Found], condition: str, parameters: Sequence[Any], *, only: tuple[str, ...] = ()
+) -> list[Found]:
+    """The rows for which `condition` holds, which is what follows WHERE, with %s for each parameter.
+
+    `only` names the fields to read, where those are not all.
+    """
+    shape = _shape(model, connection.vendor, only)
     with connection.cursor() as cursor:
         cursor.execute(f"{shape.select} WHERE {condition}", parameters)
         rows = cursor.fetchall()
@@ -69,6 +76,11 @@ def key(model: type[Model], value: Any) -> Any:
     return _meta(model).pk.get_db_prep_save(value, connection)
 
 
+def places(values: Sequence[Any]) -> str:
+    """The places of so many parameters, for IN (…)."""
+    return ", ".join(["%s"] * len(values))
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     select: str
@@ -77,9 +89,9 @@ class _Shape:
 
 
 @lru_cache(maxsize=64)
-def _shape(model: type[Model], _vendor: str) -> _Shape:
+def _shape(model: type[Model], _vendor: str, only: tuple[str, ...]) -> _Shape:
     quote, meta = _quoted, _meta(model)
-    fields = list(meta.concrete_fields)
+    fields = [field for field in meta.concrete_fields if not only or field.attname in only]
     table = quote(meta.db_table)
     columns = ", ".join(f"{table}.{quote(field.column)}" for field in fields)
     expressions = [field.get_col(meta.db_table) for field in fields]
@@ -131,15 +143,15 @@ def _joined(texts: tuple[str, ...], expected: tuple[int, ...]) -> str:
 
 
 def _expected(each: Write) -> int:
-    return len(each.keys) if isinstance(each, Update) else 1
+    return len(each.keys if isinstance(each, Update) else each.rows)
 
 
 def _text(each: Write) -> str:
     match each:
         case Update(model=model, keys=keys, columns=columns):
             return _update(model, tuple(columns), len(keys))
-        case Insert(row=row):
-            return _insert(type(row))
+        case Insert(rows=rows):
+            return _insert(type(rows[0]), len(rows))
 
 
 def _values(each: Write) -> list[Any]:
@@ -147,9 +159,13 @@ def _values(each: Write) -> list[Any]:
         case Update(model=model, keys=keys, old=old, columns=columns):
             prepared = [_prepared(model, name, value) for name, value in columns.items()]
             return [*prepared, *(key(model, each) for each in keys), old]
-        case Insert(row=row):
-            fields = _meta(type(row)).concrete_fields
-            return [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+        case Insert(rows=rows):
+            fields = _meta(type(rows[0])).concrete_fields
+            return [
+                field.get_db_prep_save(field.pre_save(row, add=True), connection)
+                for row in rows
+                for field in fields
+            ]
 
 
 def _prepared(model: type[Model], name: str, value: Any) -> Any:
@@ -166,11 +182,12 @@ def _update(model: type[Model], names: tuple[str, ...], count: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _insert(model: type[Model]) -> str:
+def _insert(model: type[Model], count: int) -> str:
     quote, meta = _quoted, _meta(model)
     columns = ", ".join(quote(field.column) for field in meta.concrete_fields)
-    values = ", ".join(_typed(field) for field in meta.concrete_fields)
-    return f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT {values}"
+    row = f"({', '.join(_typed(field) for field in meta.concrete_fields)})"
+    rows = ", ".join([row] * count)
+    return f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT * FROM (VALUES {rows}) AS given"  # noqa: S608
 
 
 def _typed(field: Field[Any, Any]) -> str:

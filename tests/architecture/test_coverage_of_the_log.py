@@ -23,7 +23,10 @@ VERBS = PLAYBOOKS / "domain" / "verbs.py"
 
 RECORDS = {"audit.append", "change.note", "change.note_step"}
 WRITES = {"create", "bulk_create", "get_or_create", "update_or_create", "save", "update", "delete"}
-MOVES = {"move", "move_step", "wait", "claim", "settle"}  # of operations/moves.py
+MOVES = {  # of operations/moves.py, and what statements.py writes
+    *("move", "move_many", "move_step", "move_steps", "wait", "claim", "settle", "settle_with_step"),
+    *("write", "_write"),
+}
 
 RECORDED_ELSEWHERE = {"lose": "executor/settle.py notes the loss of an attempt for its callers"}
 
@@ -32,8 +35,11 @@ SILENT = {
     "operations.idempotency.keep": "kept in the transaction of a change, which has its own entry",
     "operations.moves.claim": "whoever moves a row says why; moves only writes",
     "operations.moves.move": "whoever moves a row says why; moves only writes",
+    "operations.moves.move_many": "whoever moves a row says why; moves only writes",
     "operations.moves.move_step": "whoever moves a row says why; moves only writes",
+    "operations.moves.move_steps": "whoever moves a row says why; moves only writes",
     "operations.moves.settle": "whoever moves a row says why; moves only writes",
+    "operations.moves.settle_with_step": "whoever moves a row says why; moves only writes",
     "operations.moves.wait": "whoever moves a row says why; moves only writes",
     "operations.people.note_use": "a token is used at every call; what the call does has its own entry",
     "operations.requests.tell_deadline": "repeats on the gate the deadline that the request's entry names",
