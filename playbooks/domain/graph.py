@@ -1,19 +1,21 @@
 """Where the steps of a playbook or a run are drawn: layers from top to bottom (after Sugiyama, 1981).
 
 Each step lies one layer below the last step that it needs, so every edge points down. Edges that pass other
-layers get a narrow slot of their own in each of them, so that they run beside the boxes, not behind them. All
-lengths are in SVG user units (CSS pixels).
+layers get a narrow slot of their own in each of them, so that they run beside the boxes, not behind them. A step
+that holds steps is a box around their own small drawing, below its header. All lengths are in SVG user units
+(CSS pixels).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 BOX_WIDTH = 156  # two boxes side by side fit a phone
 BOX_HEIGHT = 64
+HEADER_HEIGHT = 44  # of a box that holds others
 LANE_WIDTH = 8
 COLUMN_GAP = 16
 ROW_GAP = 32
@@ -28,17 +30,18 @@ Slot = str | tuple[str, int]  # a node's id, or (source, layer) where edges from
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """`needs` are ids of other nodes of the same graph; their order and repetition mean nothing."""
+    """`needs` are ids of nodes beside it; their order and repetition mean nothing. `inner` are those it holds."""
 
     id: str
     label: str
     kind: str
     needs: tuple[str, ...]
+    inner: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`x` and `y` are the upper left corner."""
+    """`x` and `y` are the upper left corner; `layer` counts within the box around it."""
 
     node: Node
     layer: int
@@ -59,6 +62,8 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
+    """Of all levels: each box is followed by the boxes that it holds."""
+
     width: int
     height: int
     boxes: tuple[Box, ...]
@@ -71,20 +76,75 @@ def layout(nodes: Sequence[Node]) -> Layout:
     Steps of one layer keep the order of `nodes` unless another order has shorter edges. Raises
     graphlib.CycleError for a cycle and KeyError for a need that is no node; the checker has refused both.
     """
-    layer_of = _layers(nodes)
-    routes = _routes(nodes, layer_of)
-    rows = _ordered(_rows(layer_of, routes), routes)
-    centres = _centres(rows, routes)
-    shift = MARGIN - min((centre - _width(slot) / 2 for slot, centre in centres.items()), default=0)
+    inner = {node.id: layout(node.inner) for node in nodes if node.inner}
+    level = _Level(_layers(nodes), {node.id: _size(inner.get(node.id)) for node in nodes})
+    routes = _routes(nodes, level.layer_of)
+    rows = _ordered(_rows(level.layer_of, routes), routes)
+    centres = _centres(rows, routes, level)
+    shift = MARGIN - min((centre - level.width(slot) / 2 for slot, centre in centres.items()), default=0)
     xs = {slot: round(centre + shift) for slot, centre in centres.items()}
+    boxes = [_box(node, xs[node.id], level) for node in nodes]
+    held = {box.node.id: _moved(inner[box.node.id], box) for box in boxes if box.node.id in inner}
     return Layout(
-        width=max((x + _width(slot) // 2 for slot, x in xs.items()), default=MARGIN) + MARGIN,
-        height=max(len(rows) * (BOX_HEIGHT + ROW_GAP) - ROW_GAP, 0) + 2 * MARGIN,
-        boxes=tuple(
-            Box(node, layer_of[node.id], xs[node.id] - BOX_WIDTH // 2, _top(layer_of[node.id]))
-            for node in nodes
+        width=max((x + level.width(slot) // 2 for slot, x in xs.items()), default=MARGIN) + MARGIN,
+        height=level.height + 2 * MARGIN,
+        boxes=tuple(each for box in boxes for each in (box, *_boxes_of(held.get(box.node.id)))),
+        edges=(
+            *(_edge(route, level, xs) for route in routes),
+            *(edge for each in held.values() for edge in each.edges),
         ),
-        edges=tuple(_edge(route, layer_of, xs) for route in routes),
+    )
+
+
+class _Level:
+    """The nodes beside each other: in which layer each lies, how large it is, where the layers begin and end."""
+
+    def __init__(self, layer_of: Mapping[str, int], sizes: Mapping[str, Point]) -> None:
+        self.layer_of = layer_of
+        self.sizes = sizes
+        heights = [0] * (1 + max(layer_of.values(), default=-1))
+        for node, layer in layer_of.items():
+            heights[layer] = max(heights[layer], sizes[node][1])
+        self._heights = heights
+        self._tops = [*accumulate((height + ROW_GAP for height in heights), initial=MARGIN)]
+        self.height = sum(heights) + max(len(heights) - 1, 0) * ROW_GAP
+
+    def top(self, layer: int) -> int:
+        return self._tops[layer]
+
+    def bottom(self, layer: int) -> int:
+        return self._tops[layer] + self._heights[layer]
+
+    def width(self, slot: Slot) -> int:
+        return self.sizes[slot][0] if isinstance(slot, str) else LANE_WIDTH
+
+
+def _size(inner: Layout | None) -> Point:
+    """Width and height of a box; a width is even, so that its middle is a whole number."""
+    if inner is None:
+        return BOX_WIDTH, BOX_HEIGHT
+    return max(inner.width + inner.width % 2, BOX_WIDTH), HEADER_HEIGHT + inner.height
+
+
+def _box(node: Node, centre: int, level: _Level) -> Box:
+    width, height = level.sizes[node.id]
+    layer = level.layer_of[node.id]
+    return Box(node, layer, centre - width // 2, level.top(layer), width, height)
+
+
+def _boxes_of(inner: Layout | None) -> tuple[Box, ...]:
+    return inner.boxes if inner else ()
+
+
+def _moved(inner: Layout, box: Box) -> Layout:
+    """What a box holds, centred below its header."""
+    right, down = box.x + (box.width - inner.width) // 2, box.y + HEADER_HEIGHT
+    return replace(
+        inner,
+        boxes=tuple(replace(each, x=each.x + right, y=each.y + down) for each in inner.boxes),
+        edges=tuple(
+            replace(each, points=tuple((x + right, y + down) for x, y in each.points)) for each in inner.edges
+        ),
     )
 
 
@@ -149,13 +209,15 @@ def _mean(neighbours: Sequence[Slot], place: Mapping[Slot, float], otherwise: fl
     return sum(place[each] for each in neighbours) / len(neighbours) if neighbours else otherwise
 
 
-def _centres(rows: Sequence[Sequence[Slot]], routes: Sequence[tuple[Slot, ...]]) -> dict[Slot, float]:
+def _centres(
+    rows: Sequence[Sequence[Slot]], routes: Sequence[tuple[Slot, ...]], level: _Level
+) -> dict[Slot, float]:
     """Each slot as near below its neighbours, boxes before passing edges, as the others of its row allow."""
     above, _ = _neighbours(routes)
     centres: dict[Slot, float] = {}
     for row in rows:
         wanted = [_mean(_boxes_first(above.get(slot, ())), centres, 0.0) for slot in row]
-        centres.update(zip(row, _spread(row, wanted), strict=True))
+        centres.update(zip(row, _spread(row, wanted, level), strict=True))
     return centres
 
 
@@ -163,14 +225,14 @@ def _boxes_first(slots: Sequence[Slot]) -> Sequence[Slot]:
     return [slot for slot in slots if isinstance(slot, str)] or slots
 
 
-def _spread(row: Sequence[Slot], wanted: Sequence[float]) -> list[float]:
+def _spread(row: Sequence[Slot], wanted: Sequence[float], level: _Level) -> list[float]:
     """The places nearest to `wanted` (least squares) that keep the row's order and gaps: isotonic regression.
 
     A box weighs far more than a passing edge, so that edges give way and chains of boxes stay straight.
     """
     offsets = [0.0]
     for left, right in pairwise(row):
-        offsets.append(offsets[-1] + (_width(left) + _width(right)) / 2 + COLUMN_GAP)
+        offsets.append(offsets[-1] + (level.width(left) + level.width(right)) / 2 + COLUMN_GAP)
     blocks: list[tuple[float, float, int]] = []  # mean, weight, length
     for slot, centre, offset in zip(row, wanted, offsets, strict=False):
         block = (centre - offset, 100.0 if isinstance(slot, str) else 1.0, 1)
@@ -186,19 +248,11 @@ def _merged(one: tuple[float, float, int], other: tuple[float, float, int]) -> t
     return ((one[0] * one[1] + other[0] * other[1]) / weight, weight, one[2] + other[2])
 
 
-def _edge(route: tuple[Slot, ...], layer_of: Mapping[str, int], xs: Mapping[Slot, int]) -> Edge:
-    source, *passed, target = route
-    points = [(xs[source], _top(layer_of[str(source)]) + BOX_HEIGHT)]
+def _edge(route: tuple[Slot, ...], level: _Level, xs: Mapping[Slot, int]) -> Edge:
+    source, *passed, target = str(route[0]), *route[1:-1], str(route[-1])
+    layer = level.layer_of[source]
+    points = [(xs[source], level.top(layer) + level.sizes[source][1]), (xs[source], level.bottom(layer))]
     for slot in passed:
-        top = _top(slot[1])  # type: ignore[arg-type]  # inner slots are pairs
-        points += [(xs[slot], top), (xs[slot], top + BOX_HEIGHT)]
-    points.append((xs[target], _top(layer_of[str(target)])))
-    return Edge(str(source), str(target), tuple(points))
-
-
-def _top(layer: int) -> int:
-    return MARGIN + layer * (BOX_HEIGHT + ROW_GAP)
-
-
-def _width(slot: Slot) -> int:
-    return BOX_WIDTH if isinstance(slot, str) else LANE_WIDTH
+        points += [(xs[slot], level.top(slot[1])), (xs[slot], level.bottom(slot[1]))]  # type: ignore[arg-type]  # inner slots are pairs
+    points.append((xs[target], level.top(level.layer_of[target])))
+    return Edge(source, target, tuple(dict.fromkeys(points)))

@@ -10,21 +10,27 @@ from textwrap import wrap
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from playbooks.domain.graph import Box, Edge, Node, layout
+from playbooks.domain.graph import BOX_WIDTH, Box, Edge, Node, layout
 
 # What fits a box beside its status dot, in the widest of the screens' fonts.
 LABEL_CHARACTERS = 17
 SUBTITLE_CHARACTERS = 19
+CHARACTER_WIDTH = 8  # of what a wider box has room for
 LABEL_LINES = 2
+LABEL_LINES_OF_BLOCK = 1
 LINE_HEIGHT = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What is known of one step: `status` colours the box (empty where nothing ran), `url` is its details."""
+    """What is known of one step: `status` colours the box (empty where nothing ran), `url` is its details.
+
+    `note` stands below the label beside the status, such as "3 of 5".
+    """
 
     status: str
     url: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,13 @@ class Line:
 
 
 def draw(nodes: Sequence[Node], marks: Mapping[str, Mark], *, title: str) -> SafeString:
-    """An `<svg>` element to put into a page; every node of the graph must have a mark."""
+    """An `<svg>` element to put into a page; every node of the graph, on every level, must have a mark."""
     layout_ = layout(nodes)
     return render_to_string(
         "graph.svg",
         {
             "title": title,
-            "summary": f"{len(nodes)} steps, from top to bottom in the order in which they run.",
+            "summary": f"{len(layout_.boxes)} steps, from top to bottom in the order in which they run.",
             "width": layout_.width,
             "height": layout_.height,
             "shapes": [_shape(box, marks[box.node.id]) for box in layout_.boxes],
@@ -67,20 +73,23 @@ def draw(nodes: Sequence[Node], marks: Mapping[str, Mark], *, title: str) -> Saf
 
 
 def _shape(box: Box, mark: Mark) -> Shape:
-    lines = wrap(box.node.label, LABEL_CHARACTERS, max_lines=LABEL_LINES, placeholder="…")
-    top = 22 + (LABEL_LINES - len(lines)) * LINE_HEIGHT // 2
+    room = (box.width - BOX_WIDTH) // CHARACTER_WIDTH
+    most = LABEL_LINES_OF_BLOCK if box.node.inner else LABEL_LINES
+    lines = wrap(box.node.label, LABEL_CHARACTERS + room, max_lines=most, placeholder="…")
+    top = 22 + (most - len(lines)) * LINE_HEIGHT // 2
     status = mark.status.replace("_", " ")
+    subtitle = " · ".join(part for part in (status or box.node.kind, mark.note) if part)
     return Shape(
         box,
         mark,
         label=tuple(Text(top + index * LINE_HEIGHT, line) for index, line in enumerate(lines)),
-        subtitle=Text(top + len(lines) * LINE_HEIGHT + 1, _short(status or box.node.kind)),
-        description=", ".join(part for part in (box.node.label, box.node.kind, status) if part),
+        subtitle=Text(top + len(lines) * LINE_HEIGHT + 1, _short(subtitle, SUBTITLE_CHARACTERS + room)),
+        description=", ".join(part for part in (box.node.label, box.node.kind, status, mark.note) if part),
     )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= SUBTITLE_CHARACTERS else text[: SUBTITLE_CHARACTERS - 1] + "…"
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _line(edge: Edge, status: str) -> Line:

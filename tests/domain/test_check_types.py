@@ -194,7 +194,7 @@ def test_the_type_of_a_faulty_input_is_not_known() -> None:
     ]
 
 
-SCHEMAS = {
+SCHEMAS: dict[str, dict[str, object]] = {
     "inputs.text": {"type": "string"},
     "inputs.whole": {"type": "integer"},
     "inputs.number": {"type": "number"},

@@ -1,6 +1,7 @@
 """The drawing of a graph: nothing overlaps, everything points down, and the same graph looks the same."""
 
 import time
+from collections.abc import Iterator, Sequence
 from graphlib import CycleError
 from itertools import combinations, pairwise
 from random import Random
@@ -9,18 +10,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbooks.domain.graph import Box, Node, layout
+from playbooks.domain.graph import HEADER_HEIGHT, Box, Node, layout
+
+
+def _level(draw: st.DrawFn, prefix: str, most: int, levels: int) -> list[Node]:
+    nodes = []
+    for index in range(draw(st.integers(0 if prefix == "s" else 1, most))):
+        needs = draw(st.lists(st.integers(0, index - 1), max_size=4)) if index else []
+        is_block = levels > 0 and draw(st.integers(0, 5)) == 0
+        inner = _level(draw, f"{prefix}{index}_", 4, levels - 1) if is_block else []
+        needed = tuple(f"{prefix}{need}" for need in needs)
+        nodes.append(Node(f"{prefix}{index}", f"Step {index}", "do", needed, tuple(inner)))
+    return draw(st.permutations(nodes))
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> list[Node]:
-    """Acyclic graphs of up to 25 nodes, in any order."""
-    size = draw(st.integers(0, 25))
-    nodes = []
-    for index in range(size):
-        needs = draw(st.lists(st.integers(0, index - 1), max_size=4)) if index else []
-        nodes.append(Node(f"s{index}", f"Step {index}", "do", tuple(f"s{need}" for need in needs)))
-    return draw(st.permutations(nodes))
+    """Acyclic graphs of up to 20 nodes on the first of up to three levels, in any order."""
+    return _level(draw, "s", 20, 2)
+
+
+def levels(nodes: Sequence[Node]) -> Iterator[Sequence[Node]]:
+    """The nodes beside each other, level by level."""
+    yield nodes
+    for node in nodes:
+        if node.inner:
+            yield from levels(node.inner)
 
 
 def overlap(one: Box, other: Box) -> bool:
@@ -35,7 +50,10 @@ def overlap(one: Box, other: Box) -> bool:
 @given(graphs())
 def test_no_two_boxes_overlap_and_all_lie_inside(nodes: list[Node]) -> None:
     drawn = layout(nodes)
-    assert not any(overlap(one, other) for one, other in combinations(drawn.boxes, 2))
+    box_of = {box.node.id: box for box in drawn.boxes}
+    for level in levels(nodes):
+        beside = [box_of[node.id] for node in level]
+        assert not any(overlap(one, other) for one, other in combinations(beside, 2))
     for box in drawn.boxes:
         assert box.x >= 0
         assert box.y >= 0
@@ -44,11 +62,25 @@ def test_no_two_boxes_overlap_and_all_lie_inside(nodes: list[Node]) -> None:
 
 
 @given(graphs())
+def test_a_box_lies_below_the_header_of_the_box_that_holds_it_and_follows_it(nodes: list[Node]) -> None:
+    drawn = layout(nodes)
+    box_of = {box.node.id: box for box in drawn.boxes}
+    place = {box.node.id: index for index, box in enumerate(drawn.boxes)}
+    for outer in drawn.boxes:
+        for inner in (box_of[node.id] for node in outer.node.inner):
+            assert place[outer.node.id] < place[inner.node.id]
+            assert outer.x < inner.x
+            assert inner.x + inner.width < outer.x + outer.width
+            assert outer.y + HEADER_HEIGHT < inner.y
+            assert inner.y + inner.height < outer.y + outer.height
+
+
+@given(graphs())
 def test_every_need_is_one_edge_that_leads_down_to_a_later_layer(nodes: list[Node]) -> None:
     drawn = layout(nodes)
     layer_of = {box.node.id: box.layer for box in drawn.boxes}
     assert {(edge.source, edge.target) for edge in drawn.edges} == {
-        (need, node.id) for node in nodes for need in node.needs
+        (need, node.id) for level in levels(nodes) for node in level for need in node.needs
     }
     for edge in drawn.edges:
         assert layer_of[edge.source] < layer_of[edge.target]
@@ -64,6 +96,7 @@ def test_an_edge_touches_no_box_on_its_way(nodes: list[Node]) -> None:
             box.x < x < box.x + box.width and box.y <= y <= box.y + box.height
             for x, y in passing
             for box in drawn.boxes
+            if not edge.source.startswith(f"{box.node.id}_")  # the boxes around it
         )
 
 
@@ -72,7 +105,9 @@ def test_the_order_and_repetition_of_needs_change_nothing(nodes: list[Node], ran
     def shuffled(node: Node) -> Node:
         needs = [*node.needs, *node.needs[:1]]
         random.shuffle(needs)
-        return Node(node.id, node.label, node.kind, tuple(needs))
+        return Node(
+            node.id, node.label, node.kind, tuple(needs), tuple(shuffled(each) for each in node.inner)
+        )
 
     one, other = layout(nodes), layout([shuffled(node) for node in nodes])
     assert [(box.x, box.y) for box in one.boxes] == [(box.x, box.y) for box in other.boxes]

@@ -39,3 +39,13 @@ def test_a_title_from_outside_stays_text() -> None:
     drawn = draw([Node("a", evil, evil, ())], {"a": Mark("", "#a")}, title=evil)
     assert "<script" not in drawn
     ET.fromstring(drawn)
+
+
+def test_a_block_is_a_box_around_its_steps_and_says_how_many_turns_have_ended() -> None:
+    inner = (Node("memory", "Look", "edr.memory", ()), Node("pause", "Pause", "wait", ("memory",)))
+    nodes = [Node("watch", "Watch", "repeat", (), inner), Node("end", "End", "set", ("watch",))]
+    marks = {name: Mark("running", f"#{name}", "3 of 5") for name in ("watch", "memory", "pause", "end")}
+    picture = ET.fromstring(draw(nodes, marks, title="Steps"))
+    assert [link.get("href") for link in picture.iter(f"{SVG}a")] == ["#watch", "#memory", "#pause", "#end"]
+    assert [link.get("href") for link in picture.iter(f"{SVG}a") if "data-block" in link.attrib] == ["#watch"]
+    assert "running · 3 of 5" in {text.text for text in picture.iter(f"{SVG}text")}
