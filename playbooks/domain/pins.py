@@ -81,9 +81,7 @@ def call_findings(document: Mapping[str, Any], in_force: Mapping[str, Published]
         )
     for call in calls:
         target = in_force.get(call.slug)
-        if call.slug == document["playbook"]:
-            yield Finding((*call.path, "run"), f"step '{call.step}' runs the playbook that it is part of")
-        elif target is None:
+        if target is None:
             sentence = f"step '{call.step}' runs {call.slug}, which has no published version"
             yield Finding((*call.path, "run"), sentence)
         else:

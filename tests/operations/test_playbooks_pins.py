@@ -87,10 +87,10 @@ def test_what_has_no_published_version_cannot_be_run(cast: Cast) -> None:
     ]
 
 
-def test_a_playbook_does_not_run_itself(cast: Cast) -> None:
-    assert problems_of(cast, parent("", slug="parent")) == [
-        (5, 10, "step 'contain' runs the playbook that it is part of")
-    ]
+def test_a_playbook_that_runs_itself_is_not_even_stored(cast: Cast) -> None:
+    with pytest.raises(Unsound):
+        playbooks.draft(parent("", slug="parent"), caller=cast.caller("author"))
+    assert not PlaybookVersion.objects.exists()
 
 
 @pytest.mark.parametrize(
