@@ -39,6 +39,7 @@ class Verb(StrEnum):
     STEP_LOST = "step.lost", "The answer to an attempt was lost."
     STEP_UNKNOWN = "step.unknown", "Nobody knows whether a step happened; a person has to say."
     STEP_RESOLVED = "step.resolved", "A person said what became of a step."
+    STEP_ADOPTED = "step.adopted", "A re-run took over what a step of the run before had done."
     STEP_SKIPPED = "step.skipped", "A step was not needed."
     STEP_RETRIED = "step.retried", "A step is tried again."
     STEP_PENDING = "step.pending", "A job of the far side goes on after the call that started it."

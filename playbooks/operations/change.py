@@ -21,7 +21,6 @@ from playbooks.models import Hold, Run, Step
 from playbooks.operations import bell
 from playbooks.operations.refusals import Missing
 
-
 HELD = Exists(Hold.objects.filter(released_at__isnull=True))
 
 

@@ -44,11 +44,21 @@ def plan_of(run: Run) -> RollbackPlan:
     undone = set(
         Step.objects.filter(undoes__run=run, status=StepStatus.SUCCEEDED).values_list("undoes", flat=True)
     )
-    left = [step for step in steps.values() if step.pk not in undone and not step.adopts_id]
+    left = [step for step in steps.values() if step.pk not in undone and not _is_not_its_own(step)]
     attempts = _last_attempts(run)
     calls = [_done(run, steps, step, attempts[step.key]) for step in left if _has_done(step)]
     runs = [done for step in left if step.kind == "run" and (done := _done_by_child(step))]
     return rollback_plan([*calls, *runs], all_needs=_needs(steps))
+
+
+def _is_not_its_own(step: Step) -> bool:
+    """What was taken over is undone where it was done; what undoes is not undone."""
+    return bool(step.adopts_id or step.undoes_id)
+
+
+def has_taken_back(run: Run) -> bool:
+    """Whether anything that the run did was undone, by a rollback or because its time was over."""
+    return Step.objects.filter(undoes__run=run, status=StepStatus.SUCCEEDED).exists()
 
 
 def _has_done(step: Step) -> bool:

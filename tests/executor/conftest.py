@@ -11,7 +11,10 @@ from playbooks.connectors import registry
 from playbooks.models import Connection, Run
 from playbooks.operations import actions, connections, runs
 from tests.cast import Cast, publish
+from tests.databases import any_time
 from tests.executor.world import World, connector
+
+__all__ = ["any_time"]
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from playbooks.connectors.declaration import Binding, Connector, Context
+from playbooks.connectors.declaration import Binding, Connector, Context, Job
 from playbooks.domain.actions import Action, Effect, Irreversible, NothingToUndo, Repeat, Timeout, Undo
-from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
+from playbooks.domain.outcomes import Failed, Lost, Outcome, Pending, Succeeded
 
 TARGET = {"type": "object", "properties": {"target": {"type": "string"}}, "additionalProperties": False}
 OUTPUTS = {
@@ -33,6 +33,7 @@ class World:
     keys: set[str] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)  # answered first, in order, without an effect
     order: list[str] = field(default_factory=list)
+    jobs: dict[str, Outcome] = field(default_factory=dict)  # how the job of each target stands
 
     def act(self, context: Context, *, target: str = "") -> Outcome:
         if self.outcomes:
@@ -59,6 +60,24 @@ class World:
         self.order.append(f"undo {target}")
         return Succeeded({"target": target, "changed": True, "count": self.effects[target]})
 
+    def start_job(self, context: Context, *, target: str = "") -> Outcome:
+        """A job that goes on until `jobs` says how it ended."""
+        if self.outcomes:
+            return self.outcomes.pop(0)
+        self.jobs.setdefault(target, Pending({"job": target}, 5.0, "It has begun."))
+        return self.jobs[target]
+
+    def poll_job(self, context: Context, handle: Mapping[str, object], *, target: str = "") -> Outcome:
+        self.order.append(f"poll {target}")
+        return self.jobs[target]
+
+    def cancel_job(self, context: Context, handle: Mapping[str, object], *, target: str = "") -> Outcome:
+        """The first time it is asked it only says that it will."""
+        self.order.append(f"stop {target}")
+        if self.order.count(f"stop {target}") > 1:
+            self.jobs[target] = Failed("It was stopped.", permanent=True)
+        return self.jobs[target]
+
     def read(self, context: Context, *, target: str = "") -> Outcome:
         if self.outcomes:
             return self.outcomes.pop(0)
@@ -84,9 +103,16 @@ def connector(world: World) -> Connector:
             _binding("lookup", Effect.CHANGE, Repeat.LOOKUP, undo, world.act, world.look),
             _binding("never", Effect.CHANGE, Repeat.NEVER, undo, world.act),
             _binding("destroy", Effect.DESTROY, Repeat.NEVER, Irreversible("Gone is gone."), world.act),
+            _job(world, undo),
             _binding("undo", Effect.CHANGE, Repeat.SAFE, NothingToUndo(), world.undo),
         ),
     )
+
+
+def _job(world: World, undo: Undo) -> Binding:
+    binding = _binding("job", Effect.CHANGE, Repeat.NEVER, undo, world.start_job)
+    action = replace(binding.action, is_job=True, timeout=Timeout(1, 3600))
+    return replace(binding, action=action, job=Job(world.poll_job, world.cancel_job))
 
 
 def _binding(
