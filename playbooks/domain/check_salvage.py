@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from playbooks.domain.field_types import Identifier
 from playbooks.domain.kinds import kind_problem
-from playbooks.domain.playbook import Identifier, Playbook, Step
+from playbooks.domain.playbook import Playbook, Step
 from playbooks.domain.problems import Finding
 from playbooks.domain.reader import Path
 

@@ -6,72 +6,27 @@ that came through `check` is sound.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from playbooks.domain.durations import duration_text, parse_duration
-from playbooks.domain.kinds import BLOCKS, KINDS, RESERVED, foreign_keys, kind_problem
+from playbooks.domain.field_types import Duration, Identifier, Reference, Slug
+from playbooks.domain.kinds import BLOCKS, KINDS, foreign_keys, kind_problem
 
 MAX_STEPS = 500  # on all levels together
 MAX_LEVELS = 8
 MAX_ITEMS = 10_000
 MAX_TURNS = 1_000
-MAX_ID = 64
 
 InputType = Literal[
     "ip", "string", "integer", "number", "boolean", "domain", "url", "email", "user", "host", "hash", "list"
 ]
 
 
-def _identifier(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", text) or len(text) > MAX_ID:
-        raise ValueError(
-            f"'{text[:80]}' is no id: write up to {MAX_ID} of a-z, 0-9 and _, with a letter first"
-        )
-    if text in RESERVED:
-        raise ValueError(f"'{text}' is a word of the expression language and cannot be an id")
-    return text
-
-
-def _slug(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", text) or len(text) > MAX_ID:
-        raise ValueError(
-            f"'{text[:80]}' is no name: write up to {MAX_ID} of a-z, 0-9 and inner hyphens, a letter first"
-        )
-    return text
-
-
-def _reference(text: str) -> str:
-    if not re.fullmatch(r"(?:T|M)\d{4}(?:\.\d{3})?|D3-[A-Z0-9]+", text):
-        raise ValueError(
-            f"'{text[:80]}' is no reference; write T1566, T1566.002, M1031 or D3-NTF, for example"
-        )
-    return text
-
-
-def _duration(text: str) -> str:
-    return duration_text(parse_duration(text))
-
-
-def _positive_duration(text: str) -> str:
-    duration = _duration(text)
-    if duration == "0s":
-        raise ValueError("the duration has to be longer than nothing")
-    return duration
-
-
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Slug = Annotated[str, AfterValidator(_slug)]
-# Kept as the shortest text, so that 90m and 1h30m are the same playbook.
-Duration = Annotated[str, AfterValidator(_positive_duration)]
 Title = Annotated[str, Field(max_length=200)]
-# ATT&CK techniques and mitigations (attack.mitre.org), D3FEND countermeasures (d3fend.mitre.org).
-Reference = Annotated[str, AfterValidator(_reference)]
 # Sequences are lists in a document and tuples here; the items stay strict.
 Needs = Annotated[tuple[str, ...], Field(strict=False)]
 
