@@ -19,11 +19,29 @@ class Role:
 ROLES: Mapping[str, Role] = {
     "analyst": Role(
         "Analyst",
-        SEE | {"triage_alert", "work_case", "start_run", "stop_run", "roll_back_run", "resolve_step"},
+        SEE
+        | {
+            "triage_alert",
+            "work_case",
+            "start_run",
+            "stop_run",
+            "roll_back_run",
+            "resolve_step",
+            "post_event",
+        },
     ),
     "tier-2": Role(
         "Tier 2 analyst",
-        SEE | {"triage_alert", "work_case", "start_run", "stop_run", "roll_back_run", "resolve_step"},
+        SEE
+        | {
+            "triage_alert",
+            "work_case",
+            "start_run",
+            "stop_run",
+            "roll_back_run",
+            "resolve_step",
+            "post_event",
+        },
     ),
     "network-owner": Role("Network owner", SEE),
     "asset-owner": Role("Asset owner", SEE),
@@ -34,6 +52,6 @@ ROLES: Mapping[str, Role] = {
     # Users, connections, configuration; no right to approve comes with it.
     "administrator": Role(
         "Administrator",
-        SEE | {"see_audit", "manage_people", "manage_connection", "manage_source"},
+        SEE | {"see_audit", "manage_people", "manage_connection", "manage_source", "place_hold"},
     ),
 }
