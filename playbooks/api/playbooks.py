@@ -9,7 +9,7 @@ from typing import Annotated
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import StringConstraints
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +22,7 @@ from playbooks.api.parsing import ApplicationYAMLParser, Body, JSONTextParser, Y
 from playbooks.api.permissions import Need
 from playbooks.domain.check import check
 from playbooks.domain.problems import Problem
+from playbooks.domain.schema import json_schema
 from playbooks.models import Playbook as PlaybookModel
 from playbooks.models import PlaybookVersion
 from playbooks.operations import playbooks as operations
@@ -101,6 +102,16 @@ class Check(TextEndpoint):
     def post(self, request: Request) -> Response:
         problems = check(_text(request), actions()).problems
         return answer(Checked(not problems, tuple(problems)))
+
+
+class Language(Endpoint):
+    """The JSON Schema of playbooks. It holds no data, so every principal may read it."""
+
+    needs = {"GET": Need((), "")}
+
+    @extend_schema(exclude=True)  # it describes itself
+    def get(self, request: Request) -> Response:  # noqa: ARG002 — the framework's signature
+        return Response(json_schema())
 
 
 class Playbook(Endpoint):

@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern] = [
     path("cases/<uuid:pk>/close/", cases.Closing.as_view()),
     path("playbooks/", playbooks.Playbooks.as_view()),
     path("playbooks/check/", playbooks.Check.as_view()),
+    path("playbooks/schema/", playbooks.Language.as_view()),
     path("playbooks/<slug:slug>/", playbooks.Playbook.as_view()),
     path("playbooks/<slug:slug>/versions/", playbooks.Versions.as_view()),
     path(VERSION, playbooks.Version.as_view()),

@@ -24,7 +24,7 @@ PARTS = {
 }
 # What each address has, and what is open to whom without a right. Everything else answers 401, 403 or 404.
 OPEN_TO_ANYBODY = {("health/", "get")}
-OPEN_TO_SIGNED_IN = {("schema/", "get")}
+OPEN_TO_SIGNED_IN = {("schema/", "get"), ("playbooks/schema/", "get")}
 ENDPOINTS = {
     "health/": {"get"},
     "schema/": {"get"},
@@ -36,6 +36,7 @@ ENDPOINTS = {
     "cases/<uuid:pk>/close/": {"post"},
     "playbooks/": {"get", "post"},
     "playbooks/check/": {"post"},
+    "playbooks/schema/": {"get"},
     "playbooks/<slug:slug>/": {"get"},
     "playbooks/<slug:slug>/versions/": {"post"},
     "playbooks/<slug:slug>/versions/<int:number>/": {"get"},

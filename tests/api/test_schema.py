@@ -13,12 +13,13 @@ from drf_spectacular.validation import validate_schema
 from rest_framework.renderers import JSONRenderer
 
 from playbooks.api import urls
+from playbooks.domain.schema import json_schema
 from tests.api.callers import session
 from tests.cast import Cast
 
 STORED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 AGAIN = "manage.py spectacular --format openapi-json --validate --fail-on-warn --file docs/openapi.json"
-UNDESCRIBED = {"", "schema/"}
+UNDESCRIBED = {"", "schema/", "playbooks/schema/"}
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +61,9 @@ def test_the_api_serves_its_own_schema(cast: Cast, schema: Any) -> None:
     answer = session(cast.analyst).get("schema/")
     assert answer.status_code == 200
     assert answer.json()["paths"].keys() == schema["paths"].keys()
+
+
+def test_the_api_serves_the_schema_of_the_language(cast: Cast) -> None:
+    answer = session(cast.analyst).get("playbooks/schema/")
+    assert answer.status_code == 200
+    assert answer.json() == json_schema()
