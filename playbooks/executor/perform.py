@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from cryptography.fernet import InvalidToken
@@ -26,13 +27,21 @@ def perform(claim: Claim) -> Outcome:
         return _simulate(claim)
     try:
         context = _context(claim)
-        claim = replace(claim, parameters=secrecy.opened(claim.parameters, claim.action.secret_inputs))
+        claim = replace(claim, parameters=_opened(claim))
     except InvalidToken:
         return Failed(UNREADABLE.format(action=claim.action.key), permanent=True)
     if claim.handle is not None:
         ask = contract.cancel if claim.is_stopping else contract.poll
         return ask(claim.action.key, context, claim.handle, claim.parameters)
     return _begin(claim, context)
+
+
+def _opened(claim: Claim) -> Mapping[str, object]:
+    """An undo may need the secrets of the run that it takes back."""
+    undone = claim.attempt.step.undoes
+    return secrecy.opened(
+        undone.run_id if undone else claim.run, claim.parameters, claim.action.secret_inputs
+    )
 
 
 def _begin(claim: Claim, context: contract.Context) -> Outcome:

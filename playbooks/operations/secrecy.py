@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from django.db.models import Q
+
 from playbooks.models import Step, seal, unseal
 
 REFERENCE = re.compile(r"secret:([0-9a-f]{32}):([a-z][a-z0-9_]*)")
@@ -26,17 +28,20 @@ def sealed(
     return {**outputs, **references}, seal(secret)
 
 
-def opened(parameters: Mapping[str, object], names: frozenset[str]) -> dict[str, object]:
+def opened(run: UUID, parameters: Mapping[str, object], names: frozenset[str]) -> dict[str, object]:
     """The parameters with the secrets themselves, of the inputs with these names only.
 
-    Raises cryptography.fernet.InvalidToken when they were sealed with another key.
+    Only what steps of this run gave, or steps that it took over, is opened: a reference to anything else, written by
+    an author or sent in an alert, stays the text that it is. Raises cryptography.fernet.InvalidToken when they were
+    sealed with another key.
     """
-    return {name: _opened(value) if name in names else value for name, value in parameters.items()}
+    return {name: _opened(run, value) if name in names else value for name, value in parameters.items()}
 
 
-def _opened(value: object) -> object:
+def _opened(run: UUID, value: object) -> object:
     reference = REFERENCE.fullmatch(value) if isinstance(value, str) else None
     if reference is None:
         return value
-    step = Step.objects.only("sealed").get(pk=UUID(reference[1]))
-    return unseal(step.sealed)[reference[2]]
+    own = Q(run=run) | Q(pk__in=Step.objects.filter(run=run, adopts__isnull=False).values("adopts"))
+    step = Step.objects.filter(own, pk=UUID(reference[1])).only("sealed").first()
+    return unseal(step.sealed).get(reference[2], value) if step else value
