@@ -26,7 +26,7 @@ from playbooks.operations.authors import authors_of
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.moves import move
 from playbooks.operations.pins import pins_now
-from playbooks.operations.refusals import Invalid, Missing, Refused, Unsound
+from playbooks.operations.refusals import Invalid, Missing, Refused, Unsound, no_permission
 
 PUBLISHER_IS_AUTHOR = Denial(
     "publisher_is_author", "You wrote this version (or a change in it), so somebody else has to publish it."
@@ -92,15 +92,16 @@ def submit(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
 
 
 def send_back(slug: str, number: int, *, caller: Caller, reason: str) -> PlaybookVersion:
-    """Makes a version in review a draft again, by a reviewer or an author.
+    """Makes a version in review a draft again: by somebody who may publish it, or by its own author.
 
     Raises Invalid without a reason: it is what the author goes on from.
     """
-    if not access.may(caller.principal, "write_playbook"):
-        caller.require("publish_playbook", "send versions back")
+    reviews = access.may(caller.principal, "publish_playbook")
     reason = _reason(reason)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
+        if not reviews and version.author_id != caller.principal.pk:
+            raise no_permission("send back what somebody else wrote")
         _require_move(version, VersionStatus.DRAFT)
         facts = {"reason": reason}
         now = timezone.now()

@@ -13,7 +13,7 @@ from playbooks.domain.expressions import ExpressionError, evaluate
 from playbooks.domain.statuses import RUN_ENDED, RequestStatus, VersionStatus
 from playbooks.models import Alert, ApprovalRequest, Playbook, PlaybookVersion, Principal, Run
 from playbooks.queries.pins import UNPUBLISHED, pins_or_now, problems_now
-from playbooks.queries.playbooks import versions
+from playbooks.queries.playbooks import Pinned, pinned, versions
 
 DAYS = 30
 MOST_ALERTS = 2000  # the newest ones; some 10 µs each for every condition
@@ -28,16 +28,6 @@ class InFlight:
     number: int
     runs: int
     gates: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runs:
-    """A playbook that is run, with the version that is pinned, or would be now. `deep` counts it and what it runs."""
-
-    playbook: str
-    number: int
-    closure_digest: str
-    deep: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +60,8 @@ class Impact:
     """`move` is publish or retire, empty for a version that was retired. `in_force` is the number of the version in
     force now, whose triggers are `triggers_now`; `triggers` are those after the move.
 
-    `problems` are reasons why publishing would be refused. `matches` is None where nothing would be triggered.
+    `runs` are the playbooks that it runs, `problems` are reasons why publishing would be refused. `matches` is None
+    where nothing would be triggered.
     """
 
     playbook: str
@@ -80,7 +71,7 @@ class Impact:
     in_flight: tuple[InFlight, ...]
     triggers: tuple[str, ...]
     triggers_now: tuple[str, ...]
-    runs: tuple[Runs, ...]
+    runs: tuple[Pinned, ...]
     pinned_by: tuple[PinnedBy, ...]
     matches: Matches | None
     problems: tuple[str, ...]
@@ -105,7 +96,7 @@ def impact(slug: str, number: int, person: Principal, *, now: datetime, scope_of
         in_flight=_in_flight(version.playbook, person),
         triggers=after,
         triggers_now=today,
-        runs=_runs(version),
+        runs=pinned(pins_or_now(version)),
         pinned_by=_pinned_by(version.playbook, person),
         matches=_matches(after, today, person, now, scope_of) if after else None,
         problems=problems_now(version),
@@ -134,13 +125,6 @@ def _in_flight(playbook: Playbook, person: Principal) -> tuple[InFlight, ...]:
 def _counted(numbers: object) -> Sequence[tuple[int, int]]:
     """{version number: rows} as pairs."""
     return list(numbers.annotate(rows=Count("pk")).order_by())  # type: ignore[attr-defined]  # a values_list
-
-
-def _runs(version: PlaybookVersion) -> tuple[Runs, ...]:
-    return tuple(
-        Runs(playbook=slug, number=pin["number"], closure_digest=pin["digest"], deep=pin["levels"])
-        for slug, pin in pins_or_now(version).items()
-    )
 
 
 def _pinned_by(playbook: Playbook, person: Principal) -> tuple[PinnedBy, ...]:

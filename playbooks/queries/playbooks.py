@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
 from playbooks import access
 from playbooks.audit import Stream, reading
+from playbooks.domain.pins import Pins
 from playbooks.domain.statuses import RUN_ENDED, RunStatus, VersionStatus
 from playbooks.models import Playbook, PlaybookVersion, Principal
 from playbooks.queries import audit as log
@@ -168,32 +169,34 @@ def version_view(slug: str, number: int, person: Principal) -> VersionView | Non
         title=found.document["title"],
         source=found.source,
         document=found.document,
-        pins=tuple(Pinned(pinned, pin["number"], pin["digest"]) for pinned, pin in found.pins.items()),
+        pins=pinned(found.pins),
         closure_digest=found.closure_digest,
         history=_history(found),
-        may=_may(found, access.permissions_of(person)),
+        may=_may(found, person),
     )
+
+
+def pinned(pins: Pins) -> tuple[Pinned, ...]:
+    return tuple(Pinned(slug, pin["number"], pin["digest"]) for slug, pin in pins.items())
 
 
 def version_row(version: PlaybookVersion) -> VersionRow:
     return VersionRow(**_version_head(version))
 
 
-_MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
-    VersionStatus.DRAFT: {"submit": frozenset({"write_playbook"})},
-    VersionStatus.IN_REVIEW: {
-        "publish": frozenset({"publish_playbook"}),
-        "send_back": frozenset({"publish_playbook", "write_playbook"}),
-    },
-    VersionStatus.PUBLISHED: {"retire": frozenset({"publish_playbook"})},
-}
-_ALWAYS: Mapping[str, frozenset[str]] = {"adapt": frozenset({"write_playbook"})}
-
-
-def _may(version: PlaybookVersion, permissions: frozenset[str]) -> tuple[str, ...]:
-    """The moves that follow, where one of their permissions is held; duty rules may still forbid them."""
-    moves = {**_MOVES.get(version.status, {}), **_ALWAYS}
-    return tuple(name for name, any_of in moves.items() if any_of & permissions)
+def _may(version: PlaybookVersion, person: Principal) -> tuple[str, ...]:
+    """The moves that follow and that the person's roles allow; duty rules may still forbid them."""
+    held = access.permissions_of(person)
+    writes, publishes = "write_playbook" in held, "publish_playbook" in held
+    status = version.status
+    moves = {
+        "submit": writes and status == VersionStatus.DRAFT,
+        "publish": publishes and status == VersionStatus.IN_REVIEW,
+        "send_back": (publishes or version.author == person) and status == VersionStatus.IN_REVIEW,
+        "retire": publishes and status == VersionStatus.PUBLISHED,
+        "adapt": writes,
+    }
+    return tuple(name for name, may in moves.items() if may)
 
 
 def _history(version: PlaybookVersion) -> tuple[VersionEvent, ...]:

@@ -185,6 +185,7 @@ def test_a_version_in_review_goes_back_with_a_reason(cast: Cast) -> None:
 
 
 def test_an_author_takes_a_version_back_from_review_and_nobody_else_does(cast: Cast) -> None:
+    people.grant(cast.analyst, "author", actor=SYSTEM, granted_by=None)
     draft = submitted(cast, cast.caller("author"))
     for who in ("analyst", "admin", "outsider"):
         with pytest.raises(Refused) as refusal:
