@@ -153,9 +153,10 @@ def covered(run: Run, call: Call, step: DocumentStep, key: str) -> Covered:
     )
 
 
-def covered_run(run: Run, step: DocumentStep, scope: Mapping[str, object], key: str) -> Covered:
+def covered_run(
+    definition: Definition, step: DocumentStep, scope: Mapping[str, object], key: str, *, is_simulated: bool
+) -> Covered:
     """The start of another playbook: the version that was pinned stands where else the connection does."""
-    definition = definition_of(run.version_id)
     slug = str(step.run)
     return Covered(
         step=key,
@@ -166,7 +167,7 @@ def covered_run(run: Run, step: DocumentStep, scope: Mapping[str, object], key: 
         connection_revision=int(str(definition.pins[slug]["number"])),
         parameters=parameters_of(step.with_, scope),
         target=slug,
-        is_simulated=run.simulates_all,
+        is_simulated=is_simulated,
         undo="Rolling this run back rolls that one back as well.",
     )
 

@@ -16,13 +16,14 @@ from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
+from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_key
 from playbooks.domain.statuses import RequestStatus, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Run, Seat, Step
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.authors import authors_of
-from playbooks.operations.calls import FutureCall, calls_behind, covered_call, unknown_key
+from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import Definition, definition_of
 from playbooks.operations.moves import move, wait
@@ -156,7 +157,7 @@ def compose(frame: Frame, gate: Step, *, frozen_at: str) -> Composition:
     """Resolves what is still to run behind `gate`, turn by turn. What is not known yet is not covered."""
     run, definition = frame.run, definition_of(frame.run.version_id)
     ids = covered_by(definition.playbook, gate.name, actions()) if gate.kind == "approve" else [gate.name]
-    calls = list(calls_behind(frame, ids, frozen_at))
+    calls = list(calls_behind(definition, frame.path, frame.scope(frozen_at), ids))
     begun = _begun(run, [call.key for call in calls])
     items, unknown = [], []
     for call in calls:
