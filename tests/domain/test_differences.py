@@ -269,6 +269,14 @@ def test_what_is_inside_of_a_block_is_compared_by_its_id() -> None:
     assert by_step["more"]["inside"] == ("all", None)
 
 
+def test_a_gate_inside_of_a_block_counts_as_any_other() -> None:
+    inside = f"id: all, each: [1], steps: [{{{GATE}}}, {{{BLOCK}}}]"
+    found = changed(inside, inside.replace(", {role: network-owner}", ""))
+    assert told(found) == [("gate", "seats", "weakened")]
+    found = changed(inside, f"id: all, each: [1], steps: [{{{BLOCK}}}]")
+    assert told(found) == [("gate", "", "weakened"), ("block", "guard", "weakened")]
+
+
 def test_another_order_of_steps_is_a_change() -> None:
     one, two = "id: one, needs: [], set: {a: 1}", "id: two, needs: [], set: {a: 1}"
     found = changed(f"{one}\n{two}", f"{two}\n{one}")
@@ -350,6 +358,19 @@ KINDS = {
 
 
 @st.composite
+def in_blocks(draw: st.DrawFn, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last of the steps perhaps inside of a block, where they need only each other."""
+    cut = draw(st.integers(0, len(steps)))
+    inner = steps[cut:]
+    ids = {each["id"] for each in inner}
+    if not inner:
+        return steps
+    held = [{**each, "needs": [need for need in each["needs"] if need in ids]} for each in inner]
+    block = {"id": "block", "needs": [], "each": [1], "may_fail": draw(st.integers(0, 2)), "steps": held}
+    return [*steps[:cut], block]
+
+
+@st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
     """Sound in shape and order; what only a catalogue can tell does not matter here."""
     ids = draw(st.permutations([f"s{number}" for number in range(5)]))[: draw(st.integers(1, 5))]
@@ -367,7 +388,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "outputs": st.dictionaries(st.sampled_from(["a", "b"]), st.integers(0, 1)),
         "description": st.sampled_from(["", "x"]),
     }
-    whole = {"playbook": "sample", "title": "A sample", "steps": steps}
+    whole = {"playbook": "sample", "title": "A sample", "steps": draw(in_blocks(steps))}
     return document(Playbook.model_validate({**whole, **draw(st.fixed_dictionaries({}, optional=top))}))
 
 
