@@ -9,6 +9,16 @@ SEE = frozenset(
     {"see_alert", "see_case", "see_playbook", "see_run", "see_request", "see_connection", "see_people"}
 )
 
+RESPOND = SEE | {
+    "triage_alert",
+    "work_case",
+    "start_run",
+    "stop_run",
+    "roll_back_run",
+    "resolve_step",
+    "post_event",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -17,32 +27,8 @@ class Role:
 
 
 ROLES: Mapping[str, Role] = {
-    "analyst": Role(
-        "Analyst",
-        SEE
-        | {
-            "triage_alert",
-            "work_case",
-            "start_run",
-            "stop_run",
-            "roll_back_run",
-            "resolve_step",
-            "post_event",
-        },
-    ),
-    "tier-2": Role(
-        "Tier 2 analyst",
-        SEE
-        | {
-            "triage_alert",
-            "work_case",
-            "start_run",
-            "stop_run",
-            "roll_back_run",
-            "resolve_step",
-            "post_event",
-        },
-    ),
+    "analyst": Role("Analyst", RESPOND),
+    "tier-2": Role("Tier 2 analyst", RESPOND),
     "network-owner": Role("Network owner", SEE),
     "asset-owner": Role("Asset owner", SEE),
     "author": Role("Playbook author", SEE | {"write_playbook"}),

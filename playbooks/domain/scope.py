@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from playbooks.domain.planner import State
-from playbooks.domain.statuses import StepStatus
+from playbooks.domain.statuses import STEP_ENDED, StepStatus
 
 
 def scope(
@@ -17,13 +17,14 @@ def scope(
     now: str,
 ) -> dict[str, object]:
     """`context` holds `alert` and `case`; `now` is RFC 3339. A step that did not succeed has no `outputs`, so
-    that reading them is an error with a sentence and never an empty string.
+    that reading them is an error with a sentence and never an empty string. A step that has not ended is not
+    there: what refers to it is not known yet when a gate before it opens, and not "pending".
     """
     return {
         **context,
         "inputs": dict(inputs),
         "run": dict(run),
-        "steps": {key: _step(state) for key, state in states.items()},
+        "steps": {key: _step(state) for key, state in states.items() if state.status in STEP_ENDED},
         "now": now,
     }
 
