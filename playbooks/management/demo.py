@@ -23,6 +23,7 @@ from playbooks.audit import Entry, Stream, Subject
 from playbooks.domain.alerts import NormalAlert, normal, suricata
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.domain.verbs import Verb
+from playbooks.management import library
 from playbooks.models import ApprovalRequest, Heartbeat, Principal, Run
 from playbooks.operations import alerts, approvals, connections, people, playbooks, rollbacks, runs
 from playbooks.operations.caller import SYSTEM, Caller
@@ -30,7 +31,7 @@ from playbooks.operations.caller import SYSTEM, Caller
 LOADED = "demo"
 WORKER = "demo"
 DATA = Path(__file__).parent / "demo_data.json"
-LIBRARY = Path(__file__).resolve().parent.parent / "library"
+ADAPTER = {"base_url": "https://adapter.example"}  # never called: what it would do is simulated
 
 
 def is_loaded() -> bool:
@@ -98,6 +99,16 @@ def _people(cast: Mapping[str, Any]) -> None:
 def _connections(data: Mapping[str, Any]) -> None:
     for name, each in data["connections"].items():
         connections.configure(name, caller=caller("admin"), **{"secrets": {}, **each})
+    for name in data["adapters"]:
+        connections.configure(
+            name,
+            caller=caller("admin"),
+            connector=name,
+            settings=ADAPTER,
+            secrets={"token": "not-used"},
+            environment="demo",
+            is_simulated=True,
+        )
     connections.configure(
         "gateway",
         caller=caller("admin"),
@@ -110,10 +121,9 @@ def _connections(data: Mapping[str, Any]) -> None:
 
 def _playbooks() -> None:
     """The library as shipped; then `author` adapts block-attacker and `publisher` publishes that."""
-    for path in sorted(LIBRARY.glob("*.yaml")):
-        playbooks.ship(path.read_text(encoding="utf-8"))
-    shipped = (LIBRARY / "block-attacker.yaml").read_text(encoding="utf-8")
-    adapted = shipped.replace("within: 30m", "within: 8h")
+    for name in library.SHIPPED:
+        library.install(name)
+    adapted = library.text_of("block-attacker").replace("within: 30m", "within: 8h")
     draft = playbooks.draft(adapted, caller=caller("author"))
     playbooks.submit("block-attacker", draft.number, caller=caller("author"))
     playbooks.publish("block-attacker", draft.number, caller=caller("publisher"))
@@ -136,10 +146,10 @@ def _alerts(posted: list[dict[str, Any]]) -> None:
 
 def _stories() -> None:
     """Runs in every state that a newcomer should see."""
-    waiting = list(Run.objects.order_by("created_at"))
-    for run in waiting:
+    for run in Run.objects.order_by("created_at"):
         executor.drive(run.pk, worker=WORKER)
-    finished, rolled_back, denied, half = waiting[:4]
+    of_attackers = Run.objects.filter(version__playbook__slug="block-attacker").order_by("created_at")
+    finished, rolled_back, denied, half = of_attackers[:4]
     _approve(finished, "tier2", "netowner")
     _approve(rolled_back, "tier2", "netowner")
     _roll_back(rolled_back)
