@@ -12,16 +12,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists
-
 from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Hold, Run, Step
+from playbooks.models import Run, Step
 from playbooks.operations import bell
 from playbooks.operations.refusals import Missing
+from playbooks.operations.statements import fetch, key
 
-HELD = Exists(Hold.objects.filter(released_at__isnull=True))
+HELD = ("anything_is_held", "EXISTS (SELECT 1 FROM playbooks_hold WHERE released_at IS NULL)")
 
 
 def lock_run(run: UUID | str) -> Run:
@@ -29,10 +28,10 @@ def lock_run(run: UUID | str) -> Run:
 
     It knows whether `anything_is_held`, so that a step asks about holds only when there are any.
     """
-    row = Run.objects.select_for_update(of=("self",)).annotate(anything_is_held=HELD).filter(pk=run).first()
-    if row is None:
+    found = fetch(Run, "id = %s", [key(Run, run)], also=(HELD,), lock=True)
+    if not found:
         raise Missing(f"There is no run {run}.")
-    return row
+    return found[0]
 
 
 @dataclass

@@ -58,17 +58,35 @@ def write(*writes: Write) -> list[int]:
 
 
 def fetch(
-    model: type[Found], condition: str, parameters: Sequence[Any], *, only: tuple[str, ...] = ()
+    model: type[Found],
+    condition: str,
+    parameters: Sequence[Any],
+    *,
+    only: tuple[str, ...] = (),
+    also: tuple[tuple[str, str], ...] = (),
+    lock: bool = False,
 ) -> list[Found]:
     """The rows for which `condition` holds, which is what follows WHERE, with %s for each parameter.
 
-    `only` names the fields to read, where those are not all.
+    `only` names the fields to read, where those are not all; `also` are further attributes, with their SQL. With
+    `lock`, nobody else changes the rows before the caller's transaction ends.
     """
-    shape = _shape(model, connection.vendor, only)
+    shape = _shape(model, connection.vendor, only, also)
+    locked = shape.lock if lock else ""
     with connection.cursor() as cursor:
-        cursor.execute(f"{shape.select} WHERE {condition}", parameters)
+        cursor.execute(f"{shape.select} WHERE {condition}{locked}", parameters)
         rows = cursor.fetchall()
-    return [model.from_db(DEFAULT_DB_ALIAS, shape.names, _converted(row, shape)) for row in rows]
+    return [_row(model, row, shape, also) for row in rows]
+
+
+def _row(
+    model: type[Found], values: Sequence[Any], shape: _Shape, also: tuple[tuple[str, str], ...]
+) -> Found:
+    size = len(shape.names)
+    row = model.from_db(DEFAULT_DB_ALIAS, shape.names, _converted(values[:size], shape))
+    for (name, _), value in zip(also, values[size:], strict=True):
+        setattr(row, name, value)
+    return row
 
 
 def key(model: type[Model], value: Any) -> Any:
@@ -84,16 +102,19 @@ def places(values: Sequence[Any]) -> str:
 @dataclass(frozen=True, slots=True)
 class _Shape:
     select: str
+    lock: str
     names: list[str]
     converters: Sequence[tuple[int, Any, Sequence[Converter]]]
 
 
 @lru_cache(maxsize=64)
-def _shape(model: type[Model], _vendor: str, only: tuple[str, ...]) -> _Shape:
+def _shape(
+    model: type[Model], vendor: str, only: tuple[str, ...], also: tuple[tuple[str, str], ...]
+) -> _Shape:
     quote, meta = _quoted, _meta(model)
     fields = [field for field in meta.concrete_fields if not only or field.attname in only]
     table = quote(meta.db_table)
-    columns = ", ".join(f"{table}.{quote(field.column)}" for field in fields)
+    columns = ", ".join([*(f"{table}.{quote(field.column)}" for field in fields), *(sql for _, sql in also)])
     expressions = [field.get_col(meta.db_table) for field in fields]
     converters = [
         (
@@ -105,6 +126,9 @@ def _shape(model: type[Model], _vendor: str, only: tuple[str, ...]) -> _Shape:
     ]
     return _Shape(
         f"SELECT {columns} FROM {table}",  # noqa: S608
+        f" FOR UPDATE OF {table}"
+        if vendor == "postgresql"
+        else "",  # a transaction of SQLite locks everything
         [field.attname for field in fields],
         [each for each in converters if each[2]],
     )
