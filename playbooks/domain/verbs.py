@@ -42,6 +42,7 @@ class Verb(StrEnum):
     STEP_ADOPTED = "step.adopted", "A re-run took over what a step of the run before had done."
     STEP_SKIPPED = "step.skipped", "A step was not needed."
     STEP_RETRIED = "step.retried", "A step is tried again."
+    STEP_STOPPING = "step.stopping", "What a step waits for was asked to stop."
     STEP_PENDING = "step.pending", "A job of the far side goes on after the call that started it."
     STEP_UNDONE = "step.undone", "What a step did was undone."
 

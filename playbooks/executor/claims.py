@@ -29,6 +29,7 @@ from playbooks.operations.progress import advance
 from playbooks.operations.rounds import Frame, open_frame, round_of
 
 LEASE_BEYOND_DEADLINE = timedelta(seconds=10)
+UNWANTED = "The step that waits for this run is to stop."
 LIVE = frozenset(
     {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.ROLLING_BACK, RunStatus.CANCELLING}
 )
@@ -86,7 +87,7 @@ def _hear(change: Change) -> None:
     run = change.run
     if run.parent_id:
         if run.status in stopping.CANCELLABLE and children.is_unwanted(run):
-            stopping.stop(change)
+            stopping.stop(change, UNWANTED)
         elif run.status in rollbacks.MAY_ROLL_BACK and children.is_to_be_rolled_back(run):
             rollbacks.begin(change)
     for step in timers.due_in(change):

@@ -16,7 +16,7 @@ from playbooks.executor.claims import Claim
 from playbooks.models import SimulatedState, unseal
 from playbooks.operations import secrecy
 
-UNREADABLE = "The secrets that {action} needs were encrypted with another key. Put the key back, or enter the secrets again."
+UNREADABLE = "The secrets for {action} were encrypted with another key. Put that key back, or enter them again."
 
 
 def perform(claim: Claim) -> Outcome:

@@ -51,15 +51,15 @@ def cancel(run: UUID, *, caller: Caller, reason: str = "") -> Run:
                 Denial("run_not_cancellable", f"This run is {row.status} and cannot be cancelled any more.")
             )
         change = Change(row, timezone.now(), caller.actor)
-        change.note(Verb.RUN_CANCEL_REQUESTED, facts={"reason": reason})
-        stop(change)
+        stop(change, reason)
         change.finish()
     return row
 
 
-def stop(change: Change) -> None:
+def stop(change: Change, reason: str) -> None:
     """The cancelling itself, in the caller's transaction."""
     run = change.run
+    change.note(Verb.RUN_CANCEL_REQUESTED, facts={"reason": reason})
     is_forced = run.status == RunStatus.CANCELLING
     if not is_forced:
         move(run, RunStatus.CANCELLING)
@@ -141,6 +141,7 @@ def _ask_to_stop(change: Change, step: Step) -> None:
     step.deadline_at = None
     step.due_at = change.now
     step.save(update_fields=["is_stopping", "deadline_at", "due_at"])
+    change.note_step(Verb.STEP_STOPPING, step, sentence=step.sentence)
     if step.wait_reason == WaitReason.TURNS:
         turns.drop_pending(change, step)
     for child in Run.objects.filter(parent=step).values_list("pk", flat=True):
