@@ -14,17 +14,22 @@ from playbooks.models import (
     ApprovalRequest,
     Attempt,
     Case,
+    Connection,
     Consumption,
+    Expiry,
+    Hold,
     IdempotencyKey,
     Membership,
     Playbook,
     PlaybookVersion,
     Principal,
+    Question,
     Run,
     Seat,
     Source,
     Step,
     Token,
+    Turn,
 )
 from playbooks.models.audit import AuditEntry, AuditStream
 from playbooks.models.decisions import Decision
@@ -33,15 +38,19 @@ Rows = Mapping[type[Model], Model]
 
 
 def make_rows() -> Rows:
-    """A person's role and token, a run that an alert triggered, its gate with a decided request, one entry."""
+    """A person's role and token, a run that an alert triggered, its gate with a decided request and all that a step
+    can wait for, a hold, one entry.
+    """
     people = _people()
     source, case, alert = _incident()
     version = _version(*people)
     step, attempt = _step(version, case, alert)
     made = [
         *_membership_and_token(people[0]),
-        *(people[0], source, case, alert, version, step.run, step, attempt),
+        *(people[0], source, case, alert, version.playbook, version, step.run, step, attempt),
         *_request(step, people[0]),
+        *_waiting(step),
+        *_held(version.playbook, people[0]),
         *_entry(),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
@@ -101,6 +110,7 @@ def _step(version: PlaybookVersion, case: Case, alert: Alert) -> tuple[Step, Att
     now = timezone.now()
     run = Run.objects.create(version=version, case=case, alert=alert, trigger="alert", created_at=now)
     step = Step.objects.create(run=run, key="gate", position=0, kind="approve", changed_at=now)
+    Step.objects.create(run=run, key="other_gate", position=1, kind="approve", changed_at=now)
     attempt = Attempt.objects.create(
         step=step,
         number=1,
@@ -137,6 +147,35 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
             digest=request.digest,
             decided_at=now,
             facts={},
+        ),
+    )
+
+
+def _waiting(step: Step) -> tuple[Turn, Question, Expiry]:
+    now = timezone.now()
+    question = Question(run=step.run, step=step, text="Which hosts?", fields={}, role="night-watch")
+    question.opened_at = now
+    question.save(force_insert=True)
+    return (
+        Turn.objects.create(step=step, index=0),
+        question,
+        Expiry.objects.create(step=step, target="6" * 64, due_at=now, created_at=now),
+    )
+
+
+def _held(playbook: Playbook, person: Principal) -> tuple[Connection, Hold]:
+    """The hold of a playbook is over; what is in force stands in the cases."""
+    now = timezone.now()
+    return (
+        Connection.objects.create(name="far", connector="http", created_at=now, changed_at=now),
+        Hold.objects.create(
+            scope="playbook",
+            playbook=playbook,
+            reason="It acts up.",
+            placed_by=person,
+            placed_at=now,
+            released_by=person,
+            released_at=now,
         ),
     )
 

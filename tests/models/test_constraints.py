@@ -17,16 +17,21 @@ from playbooks.models import (
     ApprovalRequest,
     Attempt,
     Case,
+    Connection,
     Consumption,
+    Expiry,
+    Hold,
     IdempotencyKey,
     Membership,
     PlaybookVersion,
     Principal,
+    Question,
     Run,
     Seat,
     Source,
     Step,
     Token,
+    Turn,
 )
 from playbooks.models.audit import AuditEntry, AuditStream
 from playbooks.models.decisions import Decision
@@ -34,19 +39,28 @@ from tests.databases import take_down
 from tests.models.rows import Rows, make_rows
 
 ANN, BEN = "ann", "ben"  # people stand in the cases by their user names
+OTHER = "other_gate"  # a step that nothing is about yet
+IN_FORCE = {"released_by": None, "released_at": None}
+EVERYTHING = {"scope": "everything", "playbook": None}
+OF_CONNECTION = {"scope": "connection", "playbook": None, "connection": Connection}
 
 
 @dataclass(frozen=True)
 class Again:
     """The valid row of `model` once more, as another row, with `columns` changed.
 
-    A column's value that is a model stands for the valid row of that model.
+    A column's value that is a model stands for the valid row of that model. `twice` makes two such rows.
     """
 
     model: type[Model]
     columns: Mapping[str, Any] = field(default_factory=dict)
+    twice: bool = False
 
     def insert(self, rows: Rows) -> None:
+        for _ in range(2 if self.twice else 1):
+            self._insert(rows)
+
+    def _insert(self, rows: Rows) -> None:
         row = copy(rows[self.model])
         row.pk = row._meta.pk.get_default()
         row._state.adding = True
@@ -56,8 +70,10 @@ class Again:
 
 
 def _meant(value: Any, rows: Rows) -> Any:
-    if value in {ANN, BEN}:
+    if value in (ANN, BEN):
         return Principal.objects.get(username=value)
+    if value == OTHER:
+        return Step.objects.get(key=OTHER)
     return rows[value] if isinstance(value, type) else value
 
 
@@ -115,6 +131,17 @@ VIOLATIONS: list[tuple[str, Again]] = [
     ("a_step_has_one_running_attempt", Again(Attempt, {"number": 2})),
     ("the_status_of_an_attempt_is_known", Again(Attempt, {"number": 2, "status": "gone"})),
     ("an_idempotency_key_is_answered_once", Again(IdempotencyKey)),
+    ("a_turn_is_taken_once", Again(Turn)),
+    ("the_status_of_a_turn_is_known", Again(Turn, {"index": 1, "status": "gone"})),
+    ("the_status_of_a_question_is_known", Again(Question, {"step": OTHER, "status": "gone"})),
+    ("the_status_of_an_expiry_is_known", Again(Expiry, {"step": OTHER, "status": "gone"})),
+    ("the_scope_of_a_hold_is_known", Again(Hold, {"scope": "weather"})),
+    ("a_hold_names_what_it_holds", Again(Hold, {"playbook": None})),
+    ("a_hold_names_what_it_holds", Again(Hold, {"scope": "everything"})),
+    ("a_hold_names_what_it_holds", Again(Hold, {"connection": Connection})),
+    ("everything_is_held_once", Again(Hold, {**EVERYTHING, **IN_FORCE}, twice=True)),
+    ("a_playbook_is_held_once", Again(Hold, IN_FORCE, twice=True)),
+    ("a_connection_is_held_once", Again(Hold, {**OF_CONNECTION, **IN_FORCE}, twice=True)),
 ]
 
 # What comes close and is right: no constraint forbids more than its name says.
@@ -133,6 +160,13 @@ ALLOWED = [
     Again(Step, {"round": 1}),
     Again(Step, {"key": "other", "status": "waiting", "wait_reason": "time"}),
     Again(Attempt, {"number": 2, "status": "lost"}),
+    Again(Turn, {"index": 1, "status": "cancelled"}),
+    Again(Question, {"step": OTHER, "status": "withdrawn"}),
+    Again(Expiry, {"step": OTHER, "status": "released"}),
+    Again(Hold),
+    Again(Hold, EVERYTHING, twice=True),
+    Again(Hold, OF_CONNECTION, twice=True),
+    *(Again(Hold, {**scope, **IN_FORCE}) for scope in ({}, EVERYTHING, OF_CONNECTION)),
 ]
 
 
