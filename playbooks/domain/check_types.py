@@ -5,6 +5,7 @@ What is not known is never a problem.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -61,10 +62,11 @@ class _Scopes:
     def of(self, blocks: tuple[str, ...]) -> Types:
         """What is known inside these blocks; `item` is that of the innermost list."""
         innermost = next((block for block in reversed(blocks) if block in self._lists), "")
-        if innermost not in self._made:
-            known = self._known | ({"item": self._item(innermost)} if innermost else {})
-            self._made[innermost] = Types(known)
-        return self._made[innermost]
+        item = self._item(innermost) if innermost else {}
+        key = json.dumps(item, sort_keys=True)
+        if key not in self._made:
+            self._made[key] = Types(self._known | {"item": item})
+        return self._made[key]
 
     def _item(self, block: str) -> Schema:
         place = self._lists[block]

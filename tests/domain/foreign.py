@@ -57,8 +57,7 @@ def _of_port(edge: Any, nodes: Any) -> Edge:
 def of_bpmn(path: Path) -> tuple[list[Edge], set[str]]:
     root = ET.parse(path).getroot()
     kind_of = {each.get("id"): each.tag.removeprefix(BPMN) for each in root.iter() if each.get("id")}
-    hosts = {each.get("id"): each.get("attachedToRef", "") for each in root.iter(f"{BPMN}boundaryEvent")}
-    edges = [Edge(host, event or "", "failure") for event, host in hosts.items()]
+    edges = []
     ways = {"exclusiveGateway": "choice", "eventBasedGateway": "choice", "inclusiveGateway": "option"}
     for flow in root.iter(f"{BPMN}sequenceFlow"):
         source, target = flow.get("sourceRef", ""), flow.get("targetRef", "")

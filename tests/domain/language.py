@@ -24,6 +24,46 @@ BLOCK_ATTACKER = (LIBRARY / "block-attacker.yaml").read_text()
 TEXT = {"type": "string"}
 HEAD = "playbook: sample\ntitle: A sample\ninputs: {address: {type: ip}}\nsteps:\n"
 
+# Every kind of step, on three levels.
+NESTED = """
+playbook: nested
+title: Isolate the hosts
+inputs: {user: {type: user}, limit: {type: integer, default: 80}}
+steps:
+  - {id: find, do: edr.find_hosts, with: {user: "${ inputs.user }"}}
+  - id: scope
+    ask: Which hosts of ${ inputs.user } are affected?
+    fields: {hosts: {type: list, title: Hosts}, note: {type: string, default: ""}}
+    who: {role: tier-2}
+    within: 4h
+    late: fail
+  - {id: gate, approve: Isolate them?, show: [find, scope], seats: [{role: tier-2}]}
+  - id: hosts
+    each: ${ steps.find.outputs.hosts }
+    at_once: 5
+    may_fail: 1
+    outputs: {name: "${ item.name }", state: "${ steps.isolate.state }"}
+    timeout: 2h
+    steps:
+      - {id: isolate, do: edr.isolate_host, with: {host: "${ item.name }"}, expires: 24h}
+      - id: watch
+        repeat: {until: steps.score.outputs.value < inputs.limit || turn > 3, most: 5, every: 30s}
+        outputs: {value: "${ steps.score.outputs.value }"}
+        steps:
+          - {id: score, script: {python: "print('{}')"}, with: {risk: "${ item.risk + turn }"}, timeout: 30s}
+          - {id: pause, when: turn < 5, wait: {for: 10m}}
+  - {id: contain, needs: [gate], run: block-at-gateway, with: {user: "${ inputs.user }"}, timeout: 2h}
+  - {id: reply, needs: [gate], wait: {event: mail.replied, key: "${ inputs.user }", late: go_on}}
+  - {id: new, needs: [gate], do: accounts.new_password, with: {user: u}, secret_outputs: [password]}
+  - {id: hand, do: accounts.tell, with: {user: u, password: "${ steps.new.outputs.password }"}}
+  - id: result
+    needs: [hosts, contain, reply, hand]
+    after: always
+    when: steps.reply.outputs.arrived
+    set: {count: "${ steps.hosts.outputs.succeeded }", note: "${ steps.scope.outputs.note }"}
+outputs: {hosts: "${ steps.hosts.outputs.results }"}
+"""
+
 
 def action(
     key: str,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playbooks.domain.check import check
-from tests.domain.language import BLOCK_ATTACKER, CATALOGUE, HEAD, problems
+from tests.domain.language import BLOCK_ATTACKER, CATALOGUE, HEAD, NESTED, problems
 
 SEATS = "seats: [{role: tier-2}]"
 OWNER = "id: owner, do: assets.find_owner, with: {address: '${ inputs.address }'}"
@@ -24,6 +24,10 @@ def test_the_shipped_playbook_is_clean() -> None:
     assert checked.problems == ()
     assert checked.playbook is not None
     assert checked.playbook.playbook == "block-attacker"
+
+
+def test_a_playbook_with_every_kind_of_step_on_three_levels_is_clean() -> None:
+    assert problems(NESTED) == []
 
 
 def test_all_problems_come_at_once_each_at_its_place() -> None:
@@ -171,25 +175,18 @@ def test_what_is_no_playbook_at_all_has_problems_and_no_playbook(text: str) -> N
     assert checked.problems
 
 
-WORDS = re.findall(r"\w+|\W", BLOCK_ATTACKER)
+WORDS = [re.findall(r"\w+|\W", text) for text in (BLOCK_ATTACKER, NESTED)]
+ODD = ["", "x", "id", "steps", "needs", "each", "[]", "{}", "${", "5", "null", ": ", "- ", "gate", '"']
 
 
 @given(
-    st.lists(
-        st.tuples(
-            st.integers(0, len(WORDS) - 1),
-            st.sampled_from(
-                ["", "x", "id", "steps", "needs", "[]", "{}", "${", "5", "null", ": ", "- ", "gate", '"']
-            ),
-        ),
-        min_size=1,
-        max_size=6,
-    )
+    st.integers(0, len(WORDS) - 1),
+    st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(ODD)), min_size=1, max_size=6),
 )
-def test_no_mutation_of_a_playbook_crashes_the_check(changes: list[tuple[int, str]]) -> None:
-    words = list(WORDS)
+def test_no_mutation_of_a_playbook_crashes_the_check(text: int, changes: list[tuple[int, str]]) -> None:
+    words = list(WORDS[text])
     for index, word in changes:
-        words[index] = word
+        words[index % len(words)] = word
     checked = check("".join(words), CATALOGUE)
     assert (checked.playbook is None) == bool(checked.problems)
     assert list(checked.problems) == sorted(checked.problems)

@@ -57,7 +57,7 @@ class Play:
             running = sorted(key for key, state in self.states.items() if state.status is StepStatus.READY)
             if not running:
                 return
-            ended = StepStatus.FAILED if self._random.random() < 0.2 else StepStatus.SUCCEEDED
+            ended = StepStatus.FAILED if self._random.random() < 0.1 else StepStatus.SUCCEEDED
             self.states[self._random.choice(running)] = State(ended, {})
 
     def is_taken(self, key: str) -> bool:
