@@ -94,7 +94,6 @@ class Hold(models.Model):
         default_permissions = ()
         permissions = [("place_hold", "Hold playbooks, connections, or everything, and release holds")]
         constraints = [
-            is_one_of("scope", HoldScope, name="the_scope_of_a_hold_is_known"),
             models.CheckConstraint(
                 condition=(
                     models.Q(scope="everything", playbook__isnull=True, connection__isnull=True)
