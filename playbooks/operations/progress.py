@@ -40,6 +40,7 @@ def advance(change: Change, path: str = TOP) -> Frame:
 
 def resume_block(change: Change, block: Step) -> None:
     """Goes on with a block that waited for its next turn, or that is to stop."""
+    turns.take_up(change, block)
     if go_on(change, block):
         advance(change, block.frame)
 

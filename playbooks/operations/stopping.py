@@ -63,11 +63,11 @@ def stop(change: Change, reason: str) -> None:
     is_forced = run.status == RunStatus.CANCELLING
     if not is_forced:
         move(run, RunStatus.CANCELLING)
-    _withdraw_requests(change)
     steps = steps_of_round(run, 0)
     for step in steps.values():
         if is_forced or not _runs_in_any_case(step):
             stop_step(change, step)
+    _withdraw_requests(change)
     _advance_all(change, list(steps.values()))
     _end_idle_blocks(change)
 
@@ -116,6 +116,7 @@ def end_late(change: Change, step: Step) -> None:
         for each in inner:
             if not _runs_in_any_case(each):
                 stop_step(change, each)
+        _withdraw_requests(change)
         _advance_all(change, inner)
         _end_idle_blocks(change)
 
@@ -181,6 +182,8 @@ def _set_pause(run: Run, at: datetime | None, caller: Caller | None) -> None:
 
 
 def _withdraw_requests(change: Change) -> None:
+    """Those for which no step waits any more. A gate that is to be asked in any case still is."""
     open_requests = change.run.requests.filter(status=RequestStatus.OPEN).select_related("step")
     for request in open_requests.select_for_update(of=("self",)):
-        requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)
+        if not requests.waiting_for(request):
+            requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)

@@ -42,6 +42,13 @@ def begin(change: Change, frame: Frame, block: Step) -> None:
         block.save(update_fields=["deadline_at"])
 
 
+def take_up(change: Change, block: Step) -> None:
+    """The time of the block has come, and is over: the sweep need not come by again because of it."""
+    if block.due_at and block.due_at <= change.now:
+        block.due_at = None
+        block.save(update_fields=["due_at"])
+
+
 def start_next(change: Change, block: Step) -> Turn | None:
     """The next turn, running, if the block may start one now."""
     if block.is_stopping or (block.due_at and block.due_at > change.now):
