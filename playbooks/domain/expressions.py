@@ -1,4 +1,4 @@
-"""Expressions are CEL (https://cel.dev), and this is the only module that knows the library.
+"""Expressions are CEL (https://cel.dev). Only this module and expression_types.py know the library.
 
 The library returns errors as values that look like text; here they are raised, as sentences. Values that go
 in and come out are those of JSON. Times go in as RFC 3339 text (`timestamp(now)` computes with them), since
