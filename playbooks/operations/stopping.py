@@ -153,7 +153,8 @@ def _advance_all(change: Change, steps: list[Step]) -> None:
     """Moves every frame on that is under way, the innermost first, and then the blocks that have no turn left."""
     frames = sorted({step.frame for step in steps}, key=lambda path: (-len(enclosing(path)), path))
     for frame in frames:
-        if not frame or _is_under_way(change.run, frame):
+        has_ended = change.run.status in RUN_ENDED  # with a turn, the last of its block
+        if not has_ended and (not frame or _is_under_way(change.run, frame)):
             advance(change, frame)
 
 

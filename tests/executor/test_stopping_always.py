@@ -78,6 +78,14 @@ def test_nobody_is_asked_any_more_about_a_block_that_took_too_long(begin: Begin)
     assert (run.status, run.requests.get().status) == (RunStatus.FAILED, RequestStatus.WITHDRAWN)
 
 
+def test_a_run_that_ends_with_the_turn_of_a_block_is_cancelled_once(begin: Begin, cast: Cast) -> None:
+    run = begin(LATE)
+    stopping.cancel(run.pk, caller=cast.caller("analyst"))
+    run.refresh_from_db()
+    assert run.status == RunStatus.CANCELLED
+    assert {step.status for step in run.steps.all()} == {StepStatus.CANCELLED}
+
+
 def test_a_block_whose_turn_goes_on_is_not_due_any_more(begin: Begin, cast: Cast) -> None:
     """The sweep looks at the oldest first and at so many at once: what stays due would be in everybody's way."""
     run = begin(WATCH)
