@@ -1,8 +1,9 @@
 """The adapter protocol: how a team's own small HTTP service gives the product the actions of one domain.
 
 An action is `POST {base address}/{action}` with its inputs as JSON; the answer is a JSON object with exactly its
-outputs. After a lost answer `POST {base address}/lookup` with the action and the idempotency key tells whether it
-happened. docs/connectors.md says it for those who write adapters; builtin/ declares the domains.
+outputs. What takes longer is answered with 202 and a job, which is asked for by `poll` and stopped by `cancel`. After
+a lost answer `lookup` with the action and the idempotency key tells whether it happened. docs/connectors.md says it
+for those who write adapters; builtin/ declares the domains.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from playbooks.connectors.declaration import EGRESS, HIDDEN, Binding, Connector, Context, Field
+from playbooks.connectors.declaration import EGRESS, HIDDEN, Binding, Connector, Context, Field, Job
 from playbooks.connectors.egress import Answer
-from playbooks.connectors.errors import AnswerLostError
+from playbooks.connectors.errors import AnswerLostError, UnreachableError
 from playbooks.connectors.schemas import FLAG, Schema, record
 from playbooks.domain.actions import Action, Effect, Irreversible, NothingToUndo, Repeat, Timeout, Undo
-from playbooks.domain.outcomes import Failed, Outcome, Succeeded
+from playbooks.domain.outcomes import Failed, Lost, Outcome, Pending, Succeeded
 
 FIELDS = (
     Field("base_url", "Base address of the adapter", "url", True, "The actions are beneath it.", None),
@@ -25,7 +26,9 @@ FIELDS = (
 )
 
 QUICK = Timeout(default=30, maximum=120)
-LONG = Timeout(default=300, maximum=900)  # snapshots, evidence, patches: the far side works before it answers
+LONG = Timeout(default=300, maximum=6 * 3600)  # of actions that may answer with a job
+POLL_AFTER = 15.0  # seconds, where the adapter does not say
+GONE = frozenset({404, 410})  # the adapter knows nothing of the job any more
 
 PASSING = frozenset({408, 425, 429, 503})  # nothing was done, and a retry may help
 
@@ -52,12 +55,30 @@ class Call:
         found = _object(answer)
         if answer.status == 200 and found.get("found") is False:
             return None
-        outputs = found.get("outputs")
-        if answer.status == 200 and found.get("found") is True and isinstance(outputs, Mapping):
-            return Succeeded({str(name): each for name, each in outputs.items()})
+        known = _pending(found) or _end(context, answer)
+        if answer.status == 200 and found.get("found") is True and known is not None:
+            return known
         raise AnswerLostError(
             f"The adapter was asked what became of {self.name}, and could not tell: {_said(context, answer)}"
         )
+
+    def poll(self, context: Context, handle: Mapping[str, object], **_: object) -> Outcome:
+        return self._ask(context, "poll", handle)
+
+    def cancel(self, context: Context, handle: Mapping[str, object], **_: object) -> Outcome:
+        return self._ask(context, "cancel", handle)
+
+    def _ask(self, context: Context, question: str, handle: Mapping[str, object]) -> Outcome:
+        """Raises UnreachableError where the answer says nothing about the job."""
+        answer = _post(context, question, {"action": self.name, **handle})
+        said = _object(answer)
+        if answer.status in GONE:
+            return Lost(f"The adapter knows the job of {self.name} no more: {_said(context, answer)}")
+        if answer.status == 202:
+            return Pending(handle, _poll_after(said), str(said.get("says", "")))
+        if answer.status == 200 and (known := _end(context, answer)):
+            return known
+        raise UnreachableError(f"The adapter did not say how {self.name} is: {_said(context, answer)}")
 
 
 def adapter(key: str, label: str, *bindings: Binding) -> Connector:
@@ -88,6 +109,7 @@ def read(
             timeout=timeout,
             target=next(iter(inputs)),
             example=example,
+            is_job=timeout is LONG,
         )
     )
 
@@ -147,6 +169,7 @@ def change(
             timeout=timeout,
             target=target,
             example=example,
+            is_job=timeout is LONG,
         )
     )
 
@@ -154,7 +177,8 @@ def change(
 def _binding(action: Action) -> Binding:
     call = Call(action.name, action.secret_inputs)
     lookup = call.lookup if action.repeat is Repeat.LOOKUP else None
-    return Binding(action, call.perform, call.preview, lookup=lookup, verify=None)
+    job = Job(call.poll, call.cancel) if action.is_job else None
+    return Binding(action, call.perform, call.preview, lookup=lookup, verify=None, job=job)
 
 
 def _post(context: Context, name: str, body: Mapping[str, object]) -> Answer:
@@ -176,21 +200,55 @@ def _headers(context: Context) -> dict[str, str]:
 
 def _judged(context: Context, name: str, answer: Answer) -> Outcome:
     """Raises AnswerLostError where the answer leaves open whether it happened."""
+    if answer.status == 202:
+        return _accepted(name, answer)
     if 200 <= answer.status < 300:
         outputs = answer.value()
         if answer.truncated or not isinstance(outputs, Mapping):
             raise AnswerLostError(f"The adapter answered {name} with something that is no JSON object.")
         return Succeeded(outputs)
     if answer.status in PASSING:
-        wait = answer.retry_after(datetime.now(UTC))
-        seconds = None if wait is None else wait.total_seconds()
-        asked = "" if seconds is None else f" and asks to wait {seconds:.0f} seconds"
-        return Failed(
-            f"The adapter did not take {name} ({answer.status}){asked}.", permanent=False, retry_after=seconds
-        )
+        return _not_now(name, answer)
     if answer.status >= 500:
         raise AnswerLostError(f"The adapter broke off in {name} ({answer.status}): {_said(context, answer)}")
     return Failed(f"The adapter refused {name} ({answer.status}): {_said(context, answer)}", permanent=True)
+
+
+def _not_now(name: str, answer: Answer) -> Failed:
+    said = f"The adapter did not take {name} ({answer.status})"
+    wait = answer.retry_after(datetime.now(UTC))
+    if wait is None:
+        return Failed(f"{said}.", permanent=False)
+    seconds = wait.total_seconds()
+    return Failed(f"{said} and asks to wait {seconds:.0f} seconds.", permanent=False, retry_after=seconds)
+
+
+def _accepted(name: str, answer: Answer) -> Pending:
+    pending = _pending(_object(answer))
+    if pending is None:
+        raise AnswerLostError(f"The adapter began {name} without saying which job that is.")
+    return pending
+
+
+def _pending(said: Mapping[str, object]) -> Pending | None:
+    job = said.get("job")
+    if not isinstance(job, str) or not job:
+        return None
+    return Pending({"job": job}, _poll_after(said), str(said.get("says", "")))
+
+
+def _poll_after(said: Mapping[str, object]) -> float:
+    seconds = said.get("poll_after")
+    return float(seconds) if isinstance(seconds, int | float) else POLL_AFTER
+
+
+def _end(context: Context, answer: Answer) -> Succeeded | Failed | None:
+    """How it ended, as `outputs` or as a sentence in `error`; None where neither is there."""
+    said = _object(answer)
+    outputs = said.get("outputs")
+    if isinstance(outputs, Mapping):
+        return Succeeded({str(name): each for name, each in outputs.items()})
+    return Failed(_said(context, answer), permanent=True) if said.get("error") else None
 
 
 def _said(context: Context, answer: Answer) -> str:

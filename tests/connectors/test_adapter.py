@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from playbooks.connectors import contract, registry
 from playbooks.connectors.declaration import HIDDEN, Context
 from playbooks.domain.actions import Effect
-from playbooks.domain.outcomes import Failed, Lost, Succeeded
+from playbooks.domain.outcomes import Failed, Lost, Pending, Succeeded
 from tests.connectors.adapter_inputs import ADAPTER_INPUTS
 from tests.connectors.conftest import KEY, FarSide, make_context
 
@@ -134,6 +134,61 @@ def test_a_look_up_that_cannot_tell_leaves_it_to_a_person(
 ) -> None:
     far_side.status, far_side.body = status, body
     assert isinstance(look_up(far_side), Lost)
+
+
+PATCH = ADAPTER_INPUTS["patching.patch_host"]
+PATCHED = {"host": "web-01", "changed": True, "restarted": True}
+JOB = {"job": "p-77"}
+
+
+def ask(far_side: FarSide, question: Callable[..., object]) -> object:
+    return question("patching.patch_host", connected(far_side.url), JOB, PATCH)
+
+
+def test_what_takes_long_is_a_job_that_is_asked_for_until_it_has_ended(far_side: FarSide) -> None:
+    far_side.status, far_side.body = 202, b'{"job": "p-77", "poll_after": 30, "says": "It restarts."}'
+    begun = contract.perform("patching.patch_host", connected(far_side.url), PATCH)
+    assert begun == ask(far_side, contract.poll) == Pending(JOB, 30.0, "It restarts.")
+    assert far_side.requests[-1].path == "/poll"
+    assert json.loads(far_side.requests[-1].body) == {"action": "patch_host", **JOB}
+    far_side.status, far_side.body = 200, json.dumps({"outputs": PATCHED}).encode()
+    assert ask(far_side, contract.poll) == Succeeded(PATCHED)
+
+
+def test_a_job_is_asked_to_stop_and_has_stopped_when_it_says_so(far_side: FarSide) -> None:
+    far_side.status, far_side.body = 202, b"{}"
+    assert ask(far_side, contract.cancel) == Pending(JOB, 15.0)
+    assert far_side.requests[-1].path == "/cancel"
+    far_side.status, far_side.body = 200, b'{"error": "It was stopped before the restart."}'
+    assert ask(far_side, contract.cancel) == Failed("It was stopped before the restart.", permanent=True)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_job_that_the_adapter_knows_no_more_is_lost(far_side: FarSide, status: int) -> None:
+    far_side.status = status
+    assert isinstance(ask(far_side, contract.poll), Lost)
+
+
+@pytest.mark.parametrize("status", [200, 401, 429, 500])
+def test_a_job_goes_on_while_the_adapter_does_not_say_how_it_is(far_side: FarSide, status: int) -> None:
+    far_side.status = status
+    outcome = ask(far_side, contract.poll)
+    assert isinstance(outcome, Pending)
+    assert "did not say how patch_host is" in outcome.sentence
+
+
+@pytest.mark.parametrize(("action", "body"), [("dns.sinkhole_domain", JOB), ("patching.patch_host", {})])
+def test_a_job_that_cannot_be_followed_is_lost(
+    far_side: FarSide, action: str, body: Mapping[str, str]
+) -> None:
+    far_side.status, far_side.body = 202, json.dumps(body).encode()
+    assert isinstance(contract.perform(action, connected(far_side.url), ADAPTER_INPUTS[action]), Lost)
+
+
+def test_the_look_up_can_tell_the_job(far_side: FarSide) -> None:
+    far_side.body = json.dumps({"found": True, **JOB}).encode()
+    found = contract.lookup("patching.patch_host", connected(far_side.url), PATCH)
+    assert found == Pending(JOB, 15.0)
 
 
 def test_the_preview_hides_the_token_and_what_nobody_may_read() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.core.serializers import serialize
 
 from playbooks.domain.check import check
 from playbooks.domain.rollback import RollbackPlan, UndoRun
@@ -421,6 +423,18 @@ def test_a_shipped_playbook_ends_as_it_should_and_is_taken_back(scenario: Scenar
     for chain in chains:
         assert chain == sorted(chain, key=order.index)
     assert set(_irreversible(plan, "")) == scenario.stays
+
+
+@pytest.mark.django_db
+def test_the_new_password_of_a_taken_account_is_written_nowhere(desk: Desk) -> None:
+    scenario = next(each for each in SCENARIOS if each.playbook == "account-takeover")
+    run = desk.start(scenario.playbook, scenario.alert, {})
+    for act in scenario.story:
+        act.happen(desk)
+    assert run.steps.get(key="hand_over").status == StepStatus.SUCCEEDED
+    password = str(actions()["identity.reset_password"].example["password"])
+    tables = apps.get_app_config("playbooks").get_models()
+    assert not [table for table in tables if password in serialize("json", table._default_manager.all())]
 
 
 def test_every_shipped_playbook_is_played() -> None:
