@@ -75,6 +75,8 @@ class Verb(StrEnum):
     VERSION_PUBLISHED = "version.published", "A second person put a version into force."
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
 
+    PLAYBOOK_DRY_RUN = "playbook.dry_run", "Somebody let a version be walked; nothing was done."
+
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
 
     HOLD_PLACED = (

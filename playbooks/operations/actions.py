@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -40,6 +40,11 @@ class Call:
         """What is acted on; without a name of its own, what it is sent to."""
         return str(self.parameters.get(self.action.target, self.connection or self.action.connector))
 
+    @property
+    def place(self) -> str:
+        """The name of the connection, empty for what needs none."""
+        return self.connection.name if self.connection else ""
+
 
 def connection_for(action: Action, name: str) -> Connection:
     """Raises ExpressionError, the error of what cannot be resolved, when there is no such connection or it is of
@@ -58,12 +63,17 @@ def connection_name(step: DocumentStep) -> str:
     return step.using or actions()[step.do].connector
 
 
-def resolve(run: Run, step: DocumentStep, scope: Mapping[str, object]) -> Call:
+Find = Callable[[Action, str], Connection]  # connection_for, or what remembers its answers
+
+
+def resolve(
+    run: Run, step: DocumentStep, scope: Mapping[str, object], *, find: Find = connection_for
+) -> Call:
     """The call of a `do` step or a script. Raises ExpressionError with a sentence when something cannot be resolved."""
     if step.script is not None:
         return _script(run, step.script, parameters_of(step.with_, scope))
     action = actions()[step.do]
-    connection = connection_for(action, connection_name(step))
+    connection = find(action, connection_name(step))
     return Call(
         action=action,
         connection=connection,
@@ -134,7 +144,7 @@ def uses_simulator(definition: Definition) -> bool:
     )
 
 
-def covered(run: Run, call: Call, step: DocumentStep, key: str) -> Covered:
+def covered(run: Run, call: Call, step: DocumentStep, key: str, *, find: Find = connection_for) -> Covered:
     """The call as an approval shows it and binds it. `key` is the step's in the run."""
     connection = cast(
         "Connection", call.connection
@@ -149,7 +159,7 @@ def covered(run: Run, call: Call, step: DocumentStep, key: str) -> Covered:
         parameters=call.parameters,
         target=call.target,
         is_simulated=call.is_simulated,
-        undo=_undo_shown(run, call, step),
+        undo=_undo_shown(run, call, step, find),
     )
 
 
@@ -172,7 +182,7 @@ def covered_run(
     )
 
 
-def _undo_shown(run: Run, call: Call, step: DocumentStep) -> dict[str, object] | str:
+def _undo_shown(run: Run, call: Call, step: DocumentStep, find: Find) -> dict[str, object] | str:
     """The call that would take `call` back, as far as it is known before, or why there is none.
 
     An undo runs under the approval of what it takes back, so the approval has to show it.
@@ -181,10 +191,12 @@ def _undo_shown(run: Run, call: Call, step: DocumentStep) -> dict[str, object] |
         if step.undo.do is None:
             return f"Not undone: {step.undo.none}"
         connection = step.undo.using or connection_name(step)
-        return _undo_call(step.undo.do, connection, step.undo.with_, {**run.context, "inputs": run.inputs})
+        return _undo_call(
+            step.undo.do, connection, step.undo.with_, {**run.context, "inputs": run.inputs}, find
+        )
     match call.action.undo:
         case Undo(action=key, parameters=parameters) if call.connection is not None:
-            return _undo_call(key, call.connection.name, parameters, {"inputs": call.parameters})
+            return _undo_call(key, call.connection.name, parameters, {"inputs": call.parameters}, find)
         case Irreversible(sentence=sentence):
             return sentence
         case _:
@@ -192,10 +204,10 @@ def _undo_shown(run: Run, call: Call, step: DocumentStep) -> dict[str, object] |
 
 
 def _undo_call(
-    key: str, connection: str, parameters: Mapping[str, object], scope: Mapping[str, object]
+    key: str, connection: str, parameters: Mapping[str, object], scope: Mapping[str, object], find: Find
 ) -> dict[str, object] | str:
     try:
-        row = connection_for(actions()[key], connection)
+        row = find(actions()[key], connection)
     except ExpressionError as error:
         return f"The undo by {key} is not possible: {error}"
     return {

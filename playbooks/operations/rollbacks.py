@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from django.db import transaction
@@ -13,6 +14,8 @@ from playbooks.domain.actions import Irreversible, NothingToUndo, Undo
 from playbooks.domain.duties import Denial
 from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.frames import Row, needs_between
+from playbooks.domain.playbook import Step as DocumentStep
+from playbooks.domain.playbook import Undo as DocumentUndo
 from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, UndoRun, rollback_plan
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
@@ -170,16 +173,27 @@ def undo_of(run: Run, steps: Steps, step: Step, attempt: Attempt) -> UndoCall | 
     """The call that takes a step back, or the sentence that says why there is none. `steps` are those of round 0."""
     document = definition_of(run.version_id).steps[step.name]
     if document.undo is not None:
-        if document.undo.do is None:
-            return f"{step.key} is not undone: {document.undo.none}"
-        connection = document.undo.using or connection_name(document)
         scope = frame_of_round(run, steps, step.frame).scope(moment(run.created_at))
-        return _call(document.undo.do, connection, document.undo.with_, scope)
-    undo = actions()[step.action].undo
-    match undo:
-        case Undo(action=action, parameters=parameters):
-            about = {"inputs": attempt.parameters, "outputs": step.outputs}
-            return _call(action, connection_name(document), parameters, about)
+        return own_undo(step.key, document, scope)
+    return undo_of_action(document, attempt.parameters, step.outputs)
+
+
+def own_undo(key: str, document: DocumentStep, scope: Mapping[str, object]) -> UndoCall | str:
+    """The undo that the step declares itself."""
+    undo = cast("DocumentUndo", document.undo)
+    if undo.do is None:
+        return f"{key} is not undone: {undo.none}"
+    return _call(undo.do, undo.using or connection_name(document), undo.with_, scope)
+
+
+def undo_of_action(
+    document: DocumentStep, parameters: Mapping[str, object], outputs: Mapping[str, object]
+) -> UndoCall | str:
+    """The undo of the action that was sent with these parameters and answered with these outputs."""
+    match actions()[document.do].undo:
+        case Undo(action=action, parameters=undo):
+            about = {"inputs": parameters, "outputs": outputs}
+            return _call(action, connection_name(document), undo, about)
         case Irreversible(sentence=sentence):
             return sentence
         case NothingToUndo():

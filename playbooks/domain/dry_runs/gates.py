@@ -1,0 +1,272 @@
+"""Approvals in a dry run: what would be asked, what a granted request lets run, and when it would be asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from playbooks.domain.actions import Effect
+from playbooks.domain.dry_runs.ledger import LOOK_EVERY
+from playbooks.domain.dry_runs.record import MOST_TURNS, WouldBeApproval
+from playbooks.domain.dry_runs.walk import NOT_STARTED, LiveStep, Request, Target, Walk
+from playbooks.domain.dry_runs.world import Call
+from playbooks.domain.durations import parse_duration
+from playbooks.domain.expressions import ExpressionError, render
+from playbooks.domain.frames import enclosing
+from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_key
+from playbooks.domain.planner import CONDITION
+from playbooks.domain.statuses import StepStatus
+from playbooks.domain.subject import first_difference
+
+OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
+BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
+DENIED = "Denied, as was chosen."
+LATE = "Nobody decided in time, so it counts as denied."
+STAYS_OPEN = {
+    "escalate": "Nobody decided in time: it is escalated, again and again, until somebody does.",
+    "hold": "Nobody decided in time: it stays open, marked as late, until somebody does.",
+}
+HIDDEN = (
+    "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
+    "that its parameters come from."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`status` is READY for a step that may run, WAITING, or FAILED with the sentence why it may not."""
+
+    status: StepStatus
+    sentence: str = ""
+
+
+MAY_RUN = Verdict(StepStatus.READY)
+WAITS = Verdict(StepStatus.WAITING)
+
+
+def open_gate(walk: Walk, gate: LiveStep) -> None:
+    """The gate waits for its request. Raises ExpressionError for a question that cannot be put."""
+    seats = tuple(seat.role for seat in gate.document.seats)
+    request = _open(walk, gate, seats, walk.moment, changed="")
+    _wait_for(walk, gate, request, "")
+
+
+def authorize(walk: Walk, step: LiveStep, call: Call | None, now: str) -> Verdict:
+    """Whether the step may run: without a call, whether it may start the playbook that it runs."""
+    effect = walk.world.effect(walk.definition, step.document)
+    if effect == Effect.READ:
+        return MAY_RUN
+    for gate in _gates(walk, step):
+        verdict = _verdict_of_gate(walk, step, gate, effect, now)
+        if verdict is not MAY_RUN:
+            return verdict
+    return MAY_RUN if call is None else _verdict_of_limit(walk, step, call, effect, now)
+
+
+def frozen_at(walk: Walk, step: LiveStep) -> str:
+    """The moment that the step's expressions see as `now`: that which its latest approval showed."""
+    requests = [each.request for each in [*_gates(walk, step), step] if each.request is not None]
+    return max(requests, key=lambda each: each.number).frozen_at if requests else walk.moment
+
+
+def shown_to_people(step: LiveStep) -> dict[str, Any]:
+    """The outputs of the steps that a gate or a question shows: {step: outputs}."""
+    known = step.frame.known()
+    return {
+        name: dict(known[name].outputs)
+        for name in step.document.show
+        if known[name].status is StepStatus.SUCCEEDED
+    }
+
+
+def _gates(walk: Walk, step: LiveStep) -> list[LiveStep]:
+    ids = walk.definition.gates[step.document.id]
+    known = step.frame.known() if ids else {}
+    return [known[gate] for gate in ids]
+
+
+def _verdict_of_gate(walk: Walk, step: LiveStep, gate: LiveStep, effect: str, now: str) -> Verdict:
+    if gate.status is not StepStatus.SUCCEEDED:
+        return _past_closed_gate(gate, effect)
+    if gate.request is None:
+        return Verdict(StepStatus.FAILED, f"No approval of the gate {gate.key} is in force.")
+    return _verdict_of_request(walk, step, gate.request, effect, now)
+
+
+def _past_closed_gate(gate: LiveStep, effect: str) -> Verdict:
+    """A gate that its own condition left out asks for nothing. Past any other that did not open, people may be told."""
+    left_out = gate.status is StepStatus.SKIPPED and gate.sentence == CONDITION
+    if left_out or effect == Effect.MESSAGE:
+        return MAY_RUN
+    return Verdict(StepStatus.FAILED, f"The gate {gate.key} did not open, so this cannot run.")
+
+
+def _verdict_of_limit(walk: Walk, step: LiveStep, call: Call, effect: str, now: str) -> Verdict:
+    role = walk.world.beyond_limit(call, walk.ledger.targets(call.place))
+    if not role:
+        return MAY_RUN
+    if step.request is None:
+        request = _open(walk, step, (role,), walk.moment, changed=BEYOND)
+        _wait_for(walk, step, request, BEYOND)
+        return WAITS
+    return _verdict_of_request(walk, step, step.request, effect, now)
+
+
+def _verdict_of_request(walk: Walk, step: LiveStep, request: Request, effect: str, now: str) -> Verdict:
+    gate = request.asking
+    is_shown = unknown_key(step.key, gate.frame.path) not in request.not_covered
+    if not is_shown and effect == Effect.DESTROY:
+        return Verdict(StepStatus.FAILED, HIDDEN.format(gate=gate.key))
+    if is_shown and (changed := _difference(walk, step, request, now)):
+        _wait_for(
+            walk, step, request, f"Changed since it was approved: {changed}. It has to be approved again."
+        )
+        _renew(walk, request, changed, now)
+        return WAITS
+    if request.is_open:
+        _wait_for(walk, step, request, f"The gate {gate.key} is asked about again.")
+        return WAITS
+    return MAY_RUN
+
+
+def _difference(walk: Walk, step: LiveStep, request: Request, now: str) -> str:
+    document = step.document
+    sent = walk.world.covered(walk.definition, document, step.frame.scope(now), step.key)
+    return first_difference(request.covered.get(step.key), sent.as_json(), f"covered.{step.key}")
+
+
+def _renew(walk: Walk, request: Request, changed: str, now: str) -> None:
+    """It is asked again about what it says now; whoever waited for it waits for the new one."""
+    renewed = _open(walk, request.asking, request.seats, now, changed=changed)
+    renewed.waiting, request.waiting = request.waiting, []
+
+
+def _take_waiting(request: Request) -> list[LiveStep]:
+    """Who still waits for the request, and now no more."""
+    waiting, request.waiting = request.waiting, []
+    return [each for each in waiting if each.status is StepStatus.WAITING]
+
+
+def _wait_for(walk: Walk, step: LiveStep, request: Request, sentence: str) -> None:
+    walk.wait(step, sentence)
+    request.waiting.append(step)
+
+
+def _open(walk: Walk, asking: LiveStep, seats: tuple[str, ...], now: str, *, changed: str) -> Request:
+    document = asking.document
+    covered, unknown = _compose(walk, asking, now)
+    question = str(render(document.approve or OWN_QUESTION.format(step=asking.key), asking.frame.scope(now)))
+    walk.requests += 1
+    request = Request(asking, seats, now, walk.requests, covered, unknown)
+    asking.request = request
+    _note(walk, request, question, changed)
+    _schedule(walk, request)
+    return request
+
+
+def _compose(walk: Walk, asking: LiveStep, now: str) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+    """What is still to run behind the gate, turn by turn, by its key; and the keys of what is not known yet."""
+    covered: dict[str, Mapping[str, Any]] = {}
+    unknown: list[str] = []
+    for number, call in enumerate(_calls(walk, asking, now)):
+        if number % LOOK_EVERY == 0:
+            walk.ledger.look(walk.world)
+        live = walk.steps.get(call.key)
+        if live is not None and live.status not in NOT_STARTED:
+            continue
+        try:
+            covered[call.key] = _item(walk, call)
+        except ExpressionError:
+            unknown.append(call.key)
+    return covered, unknown
+
+
+def _calls(walk: Walk, asking: LiveStep, now: str) -> Iterator[FutureCall]:
+    document = asking.document
+    ids = walk.world.covering(walk.definition, document.id) if document.kind == "approve" else (document.id,)
+    return calls_behind(walk.definition, asking.frame.path, asking.frame.scope(now), ids)
+
+
+def _item(walk: Walk, call: FutureCall) -> Mapping[str, Any]:
+    if call.scope is None:
+        raise ExpressionError("How often this runs is not known yet.")
+    return walk.world.covered(walk.definition, call.document, call.scope, call.key).as_json()
+
+
+def _note(walk: Walk, request: Request, question: str, changed: str) -> None:
+    asking = request.asking
+    if not walk.ledger.has_room("approvals", is_shown=asking.frame.is_shown):
+        return
+    walk.ledger.approvals.append(
+        WouldBeApproval(
+            step=walk.place(asking),
+            playbook=walk.definition.slug,
+            number=walk.definition.number,
+            question=question,
+            seats=request.seats,
+            at=walk.now,
+            due_at=walk.now + _within(asking),
+            late=asking.document.late,
+            shown=shown_to_people(asking),
+            covered=tuple(request.covered.values())[:MOST_TURNS],
+            covered_count=len(request.covered),
+            not_covered=tuple(request.not_covered[:MOST_TURNS]),
+            changed=changed,
+            chosen=_chosen(walk, asking),
+            answered_before=tuple(walk.answered),
+        )
+    )
+
+
+def _within(asking: LiveStep) -> timedelta:
+    return parse_duration(asking.document.within)
+
+
+def _chosen(walk: Walk, asking: LiveStep) -> str:
+    """A step that asks for itself, beyond a limit, is approved."""
+    return (walk.choices.word(asking.key) if asking.document.kind == "approve" else "") or "approve"
+
+
+def _schedule(walk: Walk, request: Request) -> None:
+    chosen = _chosen(walk, request.asking)
+    late = request.asking.document.late
+    at = walk.now + _within(request.asking) if chosen == "late" else walk.now
+    if chosen == "approve":
+        walk.schedule(at, lambda: _grant(walk, request))
+    elif chosen == "deny":
+        walk.schedule(at, lambda: _deny(walk, request, DENIED))
+    elif late == "deny":
+        walk.schedule(at, lambda: _deny(walk, request, LATE))
+    else:
+        walk.schedule(at, lambda: _stay_open(request, STAYS_OPEN[late]))
+
+
+def _grant(walk: Walk, request: Request) -> Sequence[Target]:
+    """Nothing happens to a request in whose place another one was opened: nobody waits for it."""
+    request.is_open = False
+    approvers = [f"somebody with the role {role}" for role in request.seats]
+    for step in _take_waiting(request):
+        if step is request.asking and step.document.kind == "approve":
+            walk.end(step, StepStatus.SUCCEEDED, outputs={"approvers": approvers})
+        else:
+            walk.make_ready(step)
+    return [request.asking.frame]
+
+
+def _deny(walk: Walk, request: Request, sentence: str) -> Sequence[Target]:
+    request.is_open = False
+    if request.asking.request is request:
+        request.asking.request = None
+    waiting = _take_waiting(request)
+    for step in waiting:
+        walk.end(step, StepStatus.FAILED, sentence)
+    frames = {id(step.frame): step.frame for step in waiting}
+    return sorted(frames.values(), key=lambda frame: len(enclosing(frame.path)), reverse=True)
+
+
+def _stay_open(request: Request, sentence: str) -> Sequence[Target]:
+    for step in request.waiting:
+        step.sentence = sentence
+    return ()
