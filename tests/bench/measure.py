@@ -16,6 +16,7 @@ from tests.bench.crew import BEAT, SEQUENCER, WORKER, crew
 from tests.bench.figures import Figure, publish
 from tests.bench.gate import measure_gate
 from tests.bench.ingest import measure_ingest
+from tests.bench.parked import Parked
 from tests.bench.reference import Loop, PostgresqlLoop, SqliteLoop
 from tests.bench.scene import FULL, TENTH, Scene, Sizes
 
@@ -32,6 +33,7 @@ def measure(database: str, file: Path) -> None:
 
 def _figures(database: str, sizes: Sizes) -> Iterator[Figure]:
     people = scene.prepare()
+    beside = Parked(database, sizes, people)
     with crew(*([SEQUENCER] if settings.EMBEDDED else [SEQUENCER, BEAT])) as started:
         world = Scene(database, sizes, people, started, started.start(WORKER))
         loop = _loop()
@@ -39,6 +41,7 @@ def _figures(database: str, sizes: Sizes) -> Iterator[Figure]:
         yield from measure_fan(world, loop)
         yield from measure_gate(world, loop)
         yield from measure_crash(world)
+    yield from beside.figures()
     yield from measure_ingest(database, sizes)
 
 

@@ -24,11 +24,24 @@ class Sizes:
     parked: tuple[int, ...]  # runs that wait at the same gate meanwhile
     signals: int  # approvals for each of those
     posts: int  # requests in a round
+    rows: int  # runs that have ended, and a tenth as many that wait
+    steps: int  # that one process performs while its memory is watched
     repeats: int = 5
 
 
-TENTH = Sizes(runs=30, alone=10, fan=20, parked=(0, 1_000, 10_000), signals=10, posts=100)
-FULL = Sizes(runs=300, alone=50, fan=200, parked=(0, 1_000, 10_000), signals=50, posts=1_000)
+TENTH = Sizes(
+    runs=30, alone=10, fan=20, parked=(0, 1_000, 10_000), signals=10, posts=100, rows=100_000, steps=10_000
+)
+FULL = Sizes(
+    runs=300,
+    alone=50,
+    fan=200,
+    parked=(0, 1_000, 10_000),
+    signals=50,
+    posts=1_000,
+    rows=1_000_000,
+    steps=100_000,
+)
 
 
 @dataclass
