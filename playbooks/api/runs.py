@@ -1,4 +1,4 @@
-"""Runs: started, watched, stopped, resolved and rolled back."""
+"""Runs: started, watched, stopped, resolved, rolled back and run again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from playbooks.api.parsing import Body, idempotency_key, read
 from playbooks.api.permissions import Need
 from playbooks.domain.rollback import RollbackPlan
 from playbooks.models import Run as RunModel
-from playbooks.operations import rollbacks, stopping
+from playbooks.operations import reruns, rollbacks, stopping
 from playbooks.operations import runs as operations
 from playbooks.operations.runs import Resolution
 from playbooks.queries import runs as queries
-from playbooks.queries.runs import RunRow, RunView
+from playbooks.queries.runs import RunRow, RunView, StepView, TurnView
 
 LISTING = Listing(
     ordering=("-created_at", "-pk"),
@@ -33,9 +33,16 @@ LISTING = Listing(
         "case": "case",
         "alert": "alert",
         "trigger": "trigger",
+        "parent": "parent__run",
+        "repeats": "repeats",
     },
     sortable=("created_at",),
 )
+STEPS = Listing(
+    ordering=("round", "frame", "position", "pk"),
+    filters={"frame": "frame", "status": "status", "kind": "kind", "round": "round"},
+)
+TURNS = Listing(ordering=("step__key", "index", "pk"), filters={"step": "step__key", "status": "status"})
 SEE = Need(("see_run",), "read")
 Comment = Annotated[str, StringConstraints(max_length=10_000)]
 
@@ -155,6 +162,65 @@ class Cancellation(Endpoint):
     def post(self, request: Request, pk: UUID) -> Response:
         row = stopping.cancel(pk, caller=caller_of(request), reason=read(Cancel, request).reason)
         return answer(RunStatusView(row.pk, row.status))
+
+
+class Pause(Endpoint):
+    needs = {"POST": Need(("stop_run",), "runs")}
+
+    @described(
+        "runs_pause", "Let nothing of a run begin until it is resumed", answer=RunStatusView, is_write=True
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        row = stopping.pause(pk, caller=caller_of(request))
+        return answer(RunStatusView(row.pk, row.status))
+
+
+class Resumption(Endpoint):
+    needs = {"POST": Need(("stop_run",), "runs")}
+
+    @described("runs_resume", "Let a paused run go on", answer=RunStatusView, is_write=True)
+    def post(self, request: Request, pk: UUID) -> Response:
+        row = stopping.resume(pk, caller=caller_of(request))
+        return answer(RunStatusView(row.pk, row.status))
+
+
+class Rerun(Endpoint):
+    needs = {"POST": Need(("start_run",), "runs")}
+
+    @described(
+        "runs_rerun",
+        "A new run that takes over what succeeded in one that failed",
+        answer=RunStatusView,
+        status=201,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        row = reruns.rerun(pk, caller=caller_of(request))
+        return answer(RunStatusView(row.pk, row.status), status=201)
+
+
+class Steps(Endpoint):
+    needs = {"GET": SEE}
+
+    @described_list(
+        "runs_steps", "Every step of a run, also those of turns and rollbacks", row=StepView, listing=STEPS
+    )
+    def get(self, request: Request, pk: UUID) -> Response:
+        rows = found(queries.step_rows(pk, principal_of(request)), "run", pk)
+        return page(
+            rows, request, self, listing=STEPS, show=lambda some: plains(queries.step_views(pk, some))
+        )
+
+
+class Turns(Endpoint):
+    needs = {"GET": SEE}
+
+    @described_list("runs_turns", "The turns of the blocks of a run", row=TurnView, listing=TURNS)
+    def get(self, request: Request, pk: UUID) -> Response:
+        rows = found(queries.turn_rows(pk, principal_of(request)), "run", pk)
+        return page(
+            rows, request, self, listing=TURNS, show=lambda some: plains([queries.turn_view(t) for t in some])
+        )
 
 
 class Rollback(Endpoint):

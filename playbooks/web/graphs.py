@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.utils.safestring import SafeString
 
-from playbooks.domain.frames import block_of, frame_of, name_of
 from playbooks.domain.graph import Node
 from playbooks.domain.kinds import BLOCKS, KINDS
 from playbooks.domain.statuses import STEP_ENDED, RunStatus, StepStatus
-from playbooks.queries.runs import RunView, StepView
+from playbooks.queries.runs import InnerStep, RunView, StepView
 from playbooks.web.drawing import Mark, draw
+from playbooks.web.selecting import anchor, query_of
 
 # Of a step that runs in several turns, the status that asks for attention first.
 _FIRST = (
@@ -33,19 +32,17 @@ _WORDS = {"approve": "gate", "ask": "question"}
 def graph_of_run(run: RunView, *, url: str = "") -> SafeString:
     """`url` is the page that has the steps' details, empty for the page on which the graph is.
 
-    A step inside a block is drawn once, with how many of its turns have ended.
+    A step inside a block is drawn once, whatever the number of turns, with how many of them have ended.
     """
-    undone = {
-        each.undoes for lap in run.rollbacks for each in lap.steps if each.status == StepStatus.SUCCEEDED
+    held: dict[str, list[InnerStep]] = {}
+    for each in run.inner:
+        held.setdefault(each.block, []).append(each)
+    top = [each for each in run.steps if "." not in each.step or not run.inner]
+    nodes = [_node(each.step, each, _nodes_inside(each.step, held)) for each in top]
+    marks = {
+        **{each.step: _mark(each, url) for each in top},
+        **{each.step: _mark_inside(each, url) for each in run.inner},
     }
-    turns: dict[str, list[StepView]] = defaultdict(list)
-    for each in run.steps:
-        turns[name_of(each.step)].append(each)
-    held: dict[str, list[str]] = defaultdict(list)
-    for step, views in turns.items():
-        held[name_of(block_of(frame_of(views[0].step)))].append(step)
-    nodes = _nodes_of_run(held[""], turns, held)
-    marks = {step: _mark(views, undone, url) for step, views in turns.items()}
     return draw(nodes, marks, title="Steps of the run")
 
 
@@ -53,34 +50,6 @@ def graph_of_document(document: Mapping[str, Any]) -> SafeString:
     """`document` is a version's, in which every step says what it needs."""
     nodes = _nodes_of_document(document["steps"])
     return draw(nodes, dict(_marks(nodes)), title="Steps of the playbook")
-
-
-def anchor(step: str, *, lap: int = 0) -> str:
-    """The id of a step's details on the page of its run."""
-    return f"step-{lap}-{step}"
-
-
-def _nodes_of_run(
-    steps: Sequence[str], turns: Mapping[str, Sequence[StepView]], held: Mapping[str, Sequence[str]]
-) -> tuple[Node, ...]:
-    return tuple(
-        Node(
-            step,
-            turns[step][0].title,
-            _kind(turns[step][0].kind, turns[step][0].action),
-            turns[step][0].needs,
-            _nodes_of_run(held.get(step, ()), turns, held),
-        )
-        for step in steps
-    )
-
-
-def _mark(views: Sequence[StepView], undone: set[str | None], url: str) -> Mark:
-    """Of the turns of one step, the one that asks for attention first."""
-    shown = min(views, key=lambda each: _FIRST.index(StepStatus(each.status)))
-    ended = sum(each.status in STEP_ENDED for each in views)
-    note = f"{ended} of {len(views)}" if frame_of(shown.step) else ""
-    return Mark(_status(shown, undone), f"{url}#{anchor(shown.step)}", note)
 
 
 def _nodes_of_document(steps: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:
@@ -102,10 +71,6 @@ def _marks(nodes: Sequence[Node]) -> Iterator[tuple[str, Mark]]:
         yield from _marks(node.inner)
 
 
-def _status(step: StepView, undone: set[str | None]) -> str:
-    return RunStatus.ROLLED_BACK if step.step in undone else step.status
-
-
 def _kind(kind: str, action: str) -> str:
     return _WORDS.get(kind) or action or kind
 
@@ -122,3 +87,29 @@ def _block(step: Mapping[str, Any]) -> str:
         return f"repeat, at most {step['repeat']['most']}"
     at_once = step.get("at_once", 1)
     return f"each, {at_once} at once" if at_once > 1 else "each, one by one"
+
+
+def _node(step: str, view: StepView | InnerStep, inner: tuple[Node, ...]) -> Node:
+    return Node(step, view.title, _kind(view.kind, view.action), view.needs, inner)
+
+
+def _nodes_inside(block: str, held: Mapping[str, Sequence[InnerStep]]) -> tuple[Node, ...]:
+    return tuple(_node(each.step, each, _nodes_inside(each.step, held)) for each in held.get(block, ()))
+
+
+def _mark(step: StepView, url: str) -> Mark:
+    status = RunStatus.ROLLED_BACK if step.undone else step.status
+    return Mark(status, _address(step.step, url), step.turns.sentence if step.turns else "")
+
+
+def _mark_inside(step: InnerStep, url: str) -> Mark:
+    """Of all turns, the status that asks for attention first, and how many have ended."""
+    status = next((each for each in _FIRST if step.counts.get(each)), StepStatus.PENDING)
+    ended = sum(step.counts.get(each, 0) for each in STEP_ENDED)
+    count = sum(step.counts.values())
+    note = step.turns.sentence if step.turns and step.turns.count else f"{ended} of {count}" if count else ""
+    return Mark(status, _address(step.example or step.block, url), note)
+
+
+def _address(place: str, url: str) -> str:
+    return f"{url}{query_of(place)}#{anchor(place)}"

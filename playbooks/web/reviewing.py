@@ -84,7 +84,7 @@ def changes_of(request: HttpRequest, version: VersionView, versions: Sequence[Ve
     if other is None or other == version.number:
         return None
     view = differences_view(version.playbook, version.number, other, person_of(request))
-    return _changes(view) if view else None
+    return shown(view) if view else None
 
 
 def gates_of(version: VersionView) -> Iterator[Gate]:
@@ -103,7 +103,7 @@ def _before(versions: Sequence[VersionRow], number: int) -> int | None:
     return next(earlier, None)
 
 
-def _changes(view: DifferencesView) -> Changes:
+def shown(view: DifferencesView) -> Changes:
     return Changes(
         old=view.old,
         new=view.new,

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 
@@ -72,9 +72,13 @@ def words_of_version(verb: str) -> str:
 @register.filter
 def took(begin: datetime, end: datetime | None) -> str:
     """How long something took, in at most two units; empty while it goes on."""
-    if end is None:
-        return ""
-    seconds = (end - begin).total_seconds()
+    return lasted(end - begin) if end else ""
+
+
+@register.filter
+def lasted(length: timedelta) -> str:
+    """A length of time in at most two units."""
+    seconds = length.total_seconds()
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -52,9 +52,12 @@ def test_a_waiting_run_says_who_has_to_act_and_until_when(cast: Cast) -> None:
     view = session(cast.analyst).get(f"runs/{run.pk}/").json()
     (wait,) = view["waits"]
     assert wait["owner"] == "Tier 2 analyst and Network owner"
-    assert "0 of 2 seats filled" in wait["sentence"]
-    assert (wait["request"], wait["due_at"] is not None) == (str(request.pk), True)
-    assert view["may"] == ["cancel"]
+    assert view["why"] == wait
+    assert wait["sentence"].startswith("Waits for Tier 2 analyst and Network owner to decide on “Block")
+    assert (wait["reason"], wait["request"]) == ("approval", str(request.pk))
+    assert wait["until"] > wait["since"]
+    assert wait["then"] == "it is put above all others and gets the same time once more"
+    assert view["may"] == ["cancel", "pause"]
     by_key = {each["step"]: each for each in view["steps"]}
     assert by_key["reputation"]["attempts"][0]["status"] == "succeeded"
     assert by_key["block"]["status"] == "pending"
@@ -103,7 +106,7 @@ def test_a_person_says_what_became_of_an_unknown_step(cast: Cast, fake: Connecti
     executor.drive(run.pk, worker="test")
     api = session(cast.analyst)
     view = api.get(f"runs/{run.pk}/").json()
-    assert view["may"] == ["cancel", "resolve"]
+    assert view["may"] == ["cancel", "pause", "resolve"]
     assert "Nobody knows whether act happened" in view["waits"][0]["sentence"]
     path = f"runs/{run.pk}/steps/act/resolve/"
     assert api.post(path, {"outcome": "happened", "comment": " "}).status_code == 400

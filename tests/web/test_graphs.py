@@ -19,11 +19,11 @@ def test_a_run_is_drawn_with_a_link_and_a_status_for_each_step(world: World) -> 
     picture = ET.fromstring(graph_of_run(view))
     marks = {link.get("href"): link.get("data-status") for link in picture.iter(f"{SVG}a")}
     assert marks == {
-        "#step-0-reputation": "succeeded",
-        "#step-0-owner": "succeeded",
-        "#step-0-gate": "waiting",
-        "#step-0-block": "pending",
-        "#step-0-tell": "pending",
+        "?step=reputation#step-0-reputation": "succeeded",
+        "?step=owner#step-0-owner": "succeeded",
+        "?step=gate#step-0-gate": "waiting",
+        "?step=block#step-0-block": "pending",
+        "?step=tell#step-0-tell": "pending",
     }
     assert graph_of_run(view) == graph_of_run(view)
 

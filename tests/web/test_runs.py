@@ -37,7 +37,7 @@ def test_the_live_part_says_when_nothing_is_new_and_when_nothing_will_be(world: 
     approve(world)
     answer = browser.get(live, {"seen": seen})
     assert answer.status_code == 286
-    assert "hx-get" not in answer.content.decode()
+    assert "every 2s" not in answer.content.decode()
 
 
 def test_the_live_part_holds_no_form(world: World, look: Look) -> None:
@@ -46,7 +46,8 @@ def test_the_live_part_holds_no_form(world: World, look: Look) -> None:
 
 def test_the_page_says_what_a_run_waits_for(world: World, look: Look) -> None:
     text = look("analyst").get(reverse("run", args=[world.run.pk])).content.decode()
-    assert "gate waits for approval by Tier 2 analyst and Network owner" in text
+    assert "Waits for Tier 2 analyst and Network owner to decide on “Block 203.0.113.9" in text
+    assert "then it is put above all others and gets the same time once more." in text
     assert reverse("approval", args=[world.request.pk]) in text
 
 
