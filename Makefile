@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8000
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes
 
-.PHONY: run test check bench demo-tamper demo-crash lock format
+.PHONY: run test check bench soak demo-tamper demo-crash lock format
 
 run: $(VENV)/run
 	@$(PY) manage.py up --demo --port $(PORT)
@@ -25,6 +25,9 @@ check: $(VENV)/test
 
 bench: $(VENV)/test
 	@$(PY) -m tests.bench
+
+soak: $(VENV)/test
+	@$(PY) -m tests.simulation
 
 demo-tamper: $(VENV)/run
 	@SOAR_PORT=$(PORT) $(PY) manage.py demo_tamper

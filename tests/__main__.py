@@ -8,17 +8,16 @@ import sys
 
 from tests.servers import POSTGRESQL, answers
 
-ON_POSTGRESQL = ["tests/models", "tests/operations", "tests/executor", "tests/audit", "tests/api"]
-# Who is turned away is decided before any table is touched.
-ONCE = ["--ignore", "tests/api/test_no_rights.py"]
+FLOORS = ("models", "operations", "executor", "audit", "api", "simulation")
+ON_POSTGRESQL = [f"tests/{floor}" for floor in FLOORS]
+# Who is turned away is decided before any table is touched, and the other brings a server of its own.
+ONCE = ["--ignore", "tests/api/test_no_rights.py", "--ignore", "tests/simulation/test_restarts.py"]
 
 
 def main() -> int:
     failed = _pytest("SQLite", ["tests", "-n", "2"], {})
     if not answers("postgresql"):
-        print(
-            "skipped: tests/models, operations, executor, audit and api on PostgreSQL, since no server answers"
-        )
+        print(f"skipped: tests of {', '.join(FLOORS)} on PostgreSQL, since no server answers")
         return failed or bool(os.environ.get("CI"))
     return (
         _pytest("PostgreSQL", [*ON_POSTGRESQL, *ONCE, "-n", "2"], {"SOAR_DATABASE_URL": POSTGRESQL}) or failed
