@@ -122,6 +122,7 @@ def _verdict_of_own_request(
     """The connection has changed as many targets as it may in a while, so people are asked about this one."""
     request = _request_in_force(step)
     if request is None:
+        change.write_ready()
         requests.open_own(change, frame, step)
         return Waits()
     return _verdict_of_request(change, frame, step, request, now)

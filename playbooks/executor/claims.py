@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from playbooks.domain.actions import Action
+from playbooks.domain.actions import Action, Effect
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError
@@ -23,7 +23,7 @@ from playbooks.models import Attempt, Connection, Run, Step
 from playbooks.operations import children, holds, limits, moves, rollbacks, stopping, waits
 from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import worker as worker_actor
-from playbooks.operations.change import Change, lock_run
+from playbooks.operations.change import Change, anything_is_held, lock_run
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.progress import advance
 from playbooks.operations.rounds import Frame, open_frame, round_of
@@ -40,7 +40,7 @@ class Claim:
     """A step that this worker, and nobody else, performs now."""
 
     run: UUID
-    frame: str
+    frame: Frame  # as it was when the step was claimed
     attempt: Attempt
     action: Action
     connection: Connection | None
@@ -53,12 +53,14 @@ class Claim:
     is_stopping: bool  # that job is to stop
 
 
-def claim_next(run: UUID, *, worker: str) -> Claim | None:
-    """Claims one ready step of the run, or None when nothing is ready."""
+def claim_next(run: UUID, *, worker: str, driver: str = "") -> Claim | None:
+    """Claims one ready step of the run, or None when nothing is ready. `driver` names this drive among all."""
     with transaction.atomic(durable=True):
-        change = Change(lock_run(run), timezone.now(), worker_actor(worker))
+        change = Change(lock_run(run), timezone.now(), worker_actor(worker), driver=driver)
         _hear(change)
         claim = claim_ready(change, open_frame(change.run), worker=worker)
+        if claim is None:
+            change.driver = ""  # and nobody keeps a picture
         change.finish()
     return claim
 
@@ -69,7 +71,7 @@ def claim_ready(change: Change, frame: Frame, *, worker: str) -> Claim | None:
     A step that cannot run fails or waits here, and the run moves on.
     """
     while change.run.status in LIVE:
-        step = _first_ready(change.run, frame)
+        step = _first_ready(change, frame)
         if step is None:
             return None
         if step.frame != frame.path:
@@ -78,6 +80,7 @@ def claim_ready(change: Change, frame: Frame, *, worker: str) -> Claim | None:
         claim = _claim(change, frame, step, worker)
         if claim is not None:
             return claim
+        change.write_ready()
         frame = advance(change, step.frame)
     return None
 
@@ -96,16 +99,20 @@ def _hear(change: Change) -> None:
         advance(change)
 
 
-def _first_ready(run: Run, frame: Frame) -> Step | None:
+def _first_ready(change: Change, frame: Frame) -> Step | None:
+    run = change.run
     ready = next((step for step in frame.steps.values() if step.status == StepStatus.READY), None)
     if ready is not None or not definition_of(run.version_id).has_blocks:
         return ready
+    change.write_ready()
     return run.steps.filter(round=round_of(run), status=StepStatus.READY).order_by("changed_at", "pk").first()
 
 
 def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | None:
+    if not _is_plain(change, step):
+        change.write_ready()
     if job := _job(step):
-        return _ask_about(change, step, job, worker)
+        return _ask_about(change, frame, job, worker)
     if change.run.paused_at and not step.undoes_id:
         moves.wait(step, WaitReason.PAUSE, now=change.now, due_at=None)
         return None
@@ -116,6 +123,7 @@ def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | Non
     try:
         call = intent_of(change.run, frame, step, now)
     except ExpressionError as error:
+        change.write_ready()
         waits.fail(change, step, str(error))
         return None
     granted = _permission(change, frame, step, call, now)
@@ -125,7 +133,18 @@ def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | Non
         moves.move(change.run, RunStatus.RUNNING)
     attempt = _attempt(change, step, call, worker)
     _note_claimed(change, step, call, attempt, granted)
-    return _claimed(change.run, step, call.action, attempt)
+    return _claimed(frame, step, call.action, attempt)
+
+
+def _is_plain(change: Change, step: Step) -> bool:
+    """Whether nothing but the connection's limits can keep the step from being claimed."""
+    run = change.run
+    is_free = not run.paused_at and not anything_is_held(run) and step.kind != "run"
+    return is_free and (step.effect == Effect.READ or _asks_nobody(run, step))
+
+
+def _asks_nobody(run: Run, step: Step) -> bool:
+    return step.effect != Effect.DESTROY and not definition_of(run.version_id).gates[step.name]
 
 
 def _permission(change: Change, frame: Frame, step: Step, call: Call, now: str) -> Granted | None:
@@ -139,7 +158,7 @@ def _permission(change: Change, frame: Frame, step: Step, call: Call, now: str) 
 
 
 def _is_held(change: Change, step: Step, connection: Connection | None) -> bool:
-    hold = holds.holding(change.run, connection) if getattr(change.run, "anything_is_held", True) else None
+    hold = holds.holding(step, connection) if anything_is_held(change.run) else None
     if hold is None:
         return False
     sentence = f"{hold.placed_by} holds {hold.playbook or hold.connection or 'everything'}: {hold.reason}"
@@ -148,11 +167,13 @@ def _is_held(change: Change, step: Step, connection: Connection | None) -> bool:
 
 
 def _waits_for_connection(change: Change, step: Step, connection: Connection | None) -> bool:
-    found = limits.reason_to_wait(connection, change.now)
+    found = limits.reason_to_wait(step, connection, change.now)
     if found is None:
         return False
+    change.write_ready()
     reason, due_at = found
-    moves.wait(step, reason, now=change.now, due_at=due_at, connection=connection)
+    place = step.changed_at  # in the line: since when it is ready
+    moves.wait(step, reason, now=change.now, due_at=due_at, connection=connection, changed_at=place)
     return True
 
 
@@ -185,12 +206,13 @@ def _job(step: Step) -> Attempt | None:
     return step.attempts.select_related("connection").filter(status=AttemptStatus.PENDING).first()
 
 
-def _ask_about(change: Change, step: Step, attempt: Attempt, worker: str) -> Claim:
+def _ask_about(change: Change, frame: Frame, attempt: Attempt, worker: str) -> Claim:
+    step = attempt.step
     action = actions()[step.action]
     until = change.now + timedelta(seconds=action.timeout.default) + LEASE_BEYOND_DEADLINE
     moves.move_step(step, StepStatus.RUNNING, now=change.now)
     moves.move(attempt, AttemptStatus.RUNNING, worker=worker, lease_until=until)
-    return _claimed(change.run, step, action, attempt)
+    return _claimed(frame, step, action, attempt)
 
 
 def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
@@ -212,6 +234,7 @@ def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
         started_at=change.now,
         lease_until=change.now + _timeout(change.run, step, call.action) + LEASE_BEYOND_DEADLINE,
     )
+    change.take(step)
     return moves.claim(step, attempt, now=change.now)
 
 
@@ -248,10 +271,10 @@ def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, gran
     )
 
 
-def _claimed(run: Run, step: Step, action: Action, attempt: Attempt) -> Claim:
+def _claimed(frame: Frame, step: Step, action: Action, attempt: Attempt) -> Claim:
     return Claim(
-        run=run.pk,
-        frame=step.frame,
+        run=frame.run.pk,
+        frame=frame,
         attempt=attempt,
         action=action,
         connection=attempt.connection,

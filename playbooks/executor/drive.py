@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from playbooks.executor.claims import claim_next
 from playbooks.executor.perform import perform
@@ -12,10 +12,11 @@ from playbooks.executor.settle import settle
 
 def drive(run: UUID, *, worker: str) -> None:
     """Performs ready steps of the run, one after the other, as long as there are any."""
-    claim = claim_next(run, worker=worker)
+    driver = uuid4().hex
+    claim = claim_next(run, worker=worker, driver=driver)
     while claim is not None:
         reached(Seam.CLAIMED)
         outcome = perform(claim)
         reached(Seam.PERFORMED)
-        claim = settle(claim, outcome, worker=worker)
+        claim = settle(claim, outcome, worker=worker, driver=driver)
         reached(Seam.SETTLED)

@@ -25,30 +25,50 @@ from playbooks.operations.actions import actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
-from playbooks.operations.progress import advance
-from playbooks.operations.rounds import open_frame
+from playbooks.operations.progress import move_on
+from playbooks.operations.rounds import Frame, open_frame
 
 MOST_LOSSES = 5  # answers of one step that may get lost before a person is asked
 AGAIN = frozenset({Repeat.SAFE, Repeat.KEYED, Repeat.LOOKUP})
 
 
-def settle(claim: Claim, outcome: Outcome, *, worker: str) -> Claim | None:
+def settle(claim: Claim, outcome: Outcome, *, worker: str, driver: str = "") -> Claim | None:
     """Stores `outcome` and returns the next claim of the same run, if there is one.
 
     An answer that comes after its lease ran out changes nothing, unless a person is still asked what happened.
     """
     with transaction.atomic(durable=True):
-        change = Change(lock_run(claim.run), timezone.now(), worker_actor(worker))
-        attempt = Attempt.objects.select_related("step", "connection").get(pk=claim.attempt.pk)
-        attempt.step.run = change.run
+        change = Change(lock_run(claim.run), timezone.now(), worker_actor(worker), driver=driver)
+        known = _picture(change, claim)
+        attempt = claim.attempt if known else _read(change, claim.attempt)
         if not _is_awaited(attempt):
             return None
         _store(change, attempt, outcome)
-        following = claim_ready(change, advance(change, claim.frame), worker=worker)
+        frame = known or open_frame(change.run, claim.frame.path)
+        move_on(change, frame)
+        following = claim_ready(change, frame, worker=worker)
         _pass_on_slot(attempt)
         change.finish(taken=1 if following else 0)
         reached(Seam.SETTLING)
     return following
+
+
+def _picture(change: Change, claim: Claim) -> Frame | None:
+    """What this drive knows of the steps, if nobody else has changed the run since, and no step holds others."""
+    run, frame = change.run, claim.frame
+    is_known = bool(change.driver) and run.driver == change.driver
+    if not is_known or definition_of(run.version_id).has_blocks:
+        return None
+    frame.run = run
+    for step in frame.steps.values():
+        step.run = run
+    return frame
+
+
+def _read(change: Change, attempt: Attempt) -> Attempt:
+    row = Attempt.objects.select_related("step", "connection").get(pk=attempt.pk)
+    row.step.run = change.run
+    return row
 
 
 def lose(change: Change, attempt: Attempt, sentence: str) -> None:
@@ -91,7 +111,6 @@ def _pass_on_slot(attempt: Attempt) -> None:
     if connection is None or connection.most_at_once is None:
         return
     if (step := limits.next_in_line(connection)) is not None:
-        Step.objects.filter(pk=step.pk, status=StepStatus.WAITING).update(due_at=attempt.ended_at)
         bell.ring(step.run_id)
 
 
@@ -117,11 +136,8 @@ def _store(change: Change, attempt: Attempt, outcome: Outcome) -> None:
 def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
     step = attempt.step
     outputs, sealed = secrecy.sealed(step, outcome.outputs, _secret_outputs(change, step))
-    moves.settle(attempt, AttemptStatus.SUCCEEDED, now=change.now, outputs=outputs)
-    moves.move_step(
-        step, StepStatus.SUCCEEDED, now=change.now, outputs=outputs, sealed=sealed, is_stopping=False
-    )
-    expiries.schedule(change, step)
+    moves.settle_with_step(attempt, step, outputs, now=change.now, sealed=sealed)
+    expiries.follow(change, step)
     change.note_step(
         Verb.STEP_UNDONE if step.undoes_id else Verb.STEP_SUCCEEDED,
         step,

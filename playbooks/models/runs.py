@@ -47,6 +47,7 @@ class Run(models.Model):
     outputs = models.JSONField(default=dict)
     sentence = models.TextField(blank=True)  # why it failed, for a person
     rollbacks = models.PositiveSmallIntegerField(default=0)  # how many were started
+    driver = models.CharField(max_length=32, blank=True)  # whose picture of the steps is up to date
     paused_at = models.DateTimeField(null=True)
     paused_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField()

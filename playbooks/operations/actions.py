@@ -16,6 +16,7 @@ from playbooks.domain.playbook import Step as DocumentStep
 from playbooks.domain.subject import Covered
 from playbooks.models import Connection, Run
 from playbooks.operations.definitions import Definition, definition_of
+from playbooks.operations.statements import fetch
 
 SCRIPT = "script.run"
 
@@ -50,7 +51,7 @@ def connection_for(action: Action, name: str) -> Connection:
     """Raises ExpressionError, the error of what cannot be resolved, when there is no such connection or it is of
     another connector than the action.
     """
-    connection = Connection.objects.filter(name=name).first()
+    connection = next(iter(fetch(Connection, "name = %s", [name])), None)
     if connection is None:
         raise ExpressionError(f"There is no connection named {name}. An administrator has to configure it.")
     if connection.connector != action.connector:

@@ -14,9 +14,11 @@ from uuid import UUID
 
 from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
+from playbooks.domain.statuses import StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step
 from playbooks.operations import bell
+from playbooks.operations.moves import move_steps
 from playbooks.operations.refusals import Missing
 from playbooks.operations.statements import fetch, key
 
@@ -34,13 +36,20 @@ def lock_run(run: UUID | str) -> Run:
     return found[0]
 
 
+def anything_is_held(run: Run) -> bool:
+    """Whether there is any hold, as the statement told that locked the run."""
+    return bool(getattr(run, HELD[0]))
+
+
 @dataclass
 class Change:
     run: Run
     now: datetime
     actor: Actor
     entries: list[Entry] = field(default_factory=list)
+    driver: str = ""  # who goes on with the run, and keeps its picture of the steps
     ready: int = 0  # steps that became ready
+    unwritten: list[Step] = field(default_factory=list)  # of those, not in the database yet
     turns: int = 0  # that were started
 
     def note(
@@ -68,8 +77,34 @@ class Change:
     def note_step(self, verb: Verb, step: Step, **facts: Any) -> None:
         self.note(verb, subject=step_subject(step), facts={"step": step.key, "round": step.round, **facts})
 
+    def make_ready(self, step: Step) -> None:
+        """A step that was pending is ready: it is written when something else is done with it, or at the end."""
+        step.status = StepStatus.READY.value
+        step.changed_at = self.now
+        self.unwritten.append(step)
+        self.ready += 1
+
+    def take(self, step: Step) -> None:
+        """A step that may be ready in memory only is claimed: it is what the database says that it is."""
+        if any(each is step for each in self.unwritten):
+            self.unwritten = [each for each in self.unwritten if each is not step]
+            step.status = StepStatus.PENDING.value
+
+    def write_ready(self) -> None:
+        """Brings the steps that are ready into the database."""
+        for step in self.unwritten:
+            step.status = StepStatus.PENDING.value
+        move_steps(self.unwritten, StepStatus.READY, now=self.now)
+        self.unwritten.clear()
+
     def finish(self, *, taken: int = 0) -> None:
-        """Appends the entries and rings once for each ready step beyond those `taken` by the caller itself."""
+        """Appends the entries and rings once for each ready step beyond those `taken` by the caller itself.
+
+        Whoever drove the run before has no picture of it any more that is up to date.
+        """
+        self.write_ready()
+        if self.run.driver != self.driver:
+            Run.objects.filter(pk=self.run.pk).update(driver=self.driver)
         audit.append(*self.entries)
         bell.ring(self.run.pk, times=max(self.ready - taken, 0))
 

@@ -120,8 +120,8 @@ def wait(
 def claim(step: Step, attempt: Attempt, *, now: datetime) -> Attempt:
     """-> running, with the attempt that records the intent. The unique constraints fence rivals.
 
-    A step that became ready in this very transaction may still be pending in the database: it passes through ready
-    here, in the same statement.
+    A step that became ready in this very transaction may still be pending in the database, and say so: it passes
+    through ready here, in the same statement.
     """
     columns = _of_step(StepStatus.RUNNING, now, {"attempt_count": attempt.number, "sentence": ""})
     old = StepStatus(step.status)
@@ -145,11 +145,11 @@ def settle(
 
 
 def settle_with_step(
-    attempt: Attempt, step: Step, outputs: Mapping[str, object], *, now: datetime, sentence: str = ""
+    attempt: Attempt, step: Step, outputs: Mapping[str, object], *, now: datetime, **columns: Any
 ) -> None:
-    """The success of an attempt and of its step, together."""
-    ended = {"ended_at": now, "outputs": outputs, "sentence": sentence}
-    done = _of_step(StepStatus.SUCCEEDED, now, {"outputs": outputs})
+    """The success of an attempt and of its step, with the step's `columns`, together."""
+    ended = {"ended_at": now, "outputs": outputs, "sentence": ""}
+    done = _of_step(StepStatus.SUCCEEDED, now, {"outputs": outputs, "is_stopping": False, **columns})
     _write([_update([attempt], AttemptStatus.SUCCEEDED, ended), _update([step], StepStatus.SUCCEEDED, done)])
     _moved(attempt, AttemptStatus.SUCCEEDED, ended)
     _moved(step, StepStatus.SUCCEEDED, done)

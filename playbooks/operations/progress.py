@@ -26,7 +26,17 @@ def advance(change: Change, path: str = TOP) -> Frame:
 
     Returns that frame.
     """
-    inner = frame = open_frame(change.run, path)
+    frame = open_frame(change.run, path)
+    move_on(change, frame)
+    change.write_ready()
+    return frame
+
+
+def move_on(change: Change, frame: Frame) -> None:
+    """The same from a frame that was loaded in this transaction, or is known to be up to date.
+
+    Steps that became ready may not be in the database yet.
+    """
     status = settle_frame(change, frame)
     while frame.path and status in RUN_ENDED:
         block = turns.end(change, frame, status)
@@ -35,7 +45,6 @@ def advance(change: Change, path: str = TOP) -> Frame:
         frame = open_frame(change.run, block.frame)
         status = settle_frame(change, frame)
     _move_run(change, frame, status)
-    return inner
 
 
 def resume_block(change: Change, block: Step) -> None:
@@ -93,10 +102,11 @@ def _apply(change: Change, frame: Frame, step: Step, to: Move) -> None:
     if to.status is StepStatus.WAITING:
         _begin_to_wait(change, frame, step)
         return
-    move_step(step, to.status, now=change.now, sentence=to.sentence, outputs=to.outputs or {})
     if to.status is StepStatus.READY:
-        change.ready += 1
-    elif to.status in _VERBS:
+        change.make_ready(step)
+        return
+    move_step(step, to.status, now=change.now, sentence=to.sentence, outputs=to.outputs or {})
+    if to.status in _VERBS:
         change.note_step(_VERBS[to.status], step, sentence=to.sentence)
 
 

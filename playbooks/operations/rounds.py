@@ -13,6 +13,7 @@ from playbooks.domain.scope import scope
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.models import Run, RunTrigger, Step, Turn
 from playbooks.operations.definitions import definition_of
+from playbooks.operations.statements import fetch, key, places
 
 Steps = Mapping[str, Step]
 
@@ -66,12 +67,11 @@ class Frame:
 
 def open_frame(run: Run, path: str = TOP) -> Frame:
     """The frame of the round that is under way."""
-    number = round_of(run)
-    rows = list(
-        run.steps.filter(round=number, frame__in=[path, *enclosing(path)]).order_by("position")
-        if definition_of(run.version_id).has_blocks
-        else run.steps.filter(round=number).order_by("position")
-    )
+    frames = [path, *enclosing(path)]
+    condition = f"run_id = %s AND round = %s AND frame IN ({places(frames)}) ORDER BY position"
+    rows = fetch(Step, condition, [key(Run, run.pk), round_of(run), *frames])
+    for step in rows:
+        step.run = run
     own = {_planned(step): step for step in rows if step.frame == path}
     return Frame(run, path, _nodes(run, path, own), own, [step for step in rows if step.frame != path])
 
