@@ -52,12 +52,13 @@ class Parked:
     def __init__(self, database: str, sizes: Sizes, people: Cast) -> None:
         self.database, self.sizes, self.people = database, sizes, people
         self.waiting = _published(people, "parked", STEPS)
-        self.ending = _published(people, "ended", chain("noop.step", LENGTH))
+        self.ending = _published(people, "ending", chain("noop.step", LENGTH))
+        self.ended = _published(people, "ended", chain("noop.step", 2))
         self.small = self._costs()
 
     def figures(self) -> Iterator[Figure]:
         yield _memory(self.database, self.sizes.steps, self.ending, self.people)
-        ended, parked = _drive(self.ending, self.people), _drive(self.waiting, self.people)
+        ended, parked = _drive(self.ended, self.people), _drive(self.waiting, self.people)
         _copy(ended, self._at_most(self.sizes.rows))
         yield Figure("W5", self.database, "bytes_of_a_parked_run", self._park(parked), BYTES_OF_ROWS, "same")
         for name, one, other in zip(("sweep", "step"), self.small, self._costs(), strict=True):
