@@ -6,8 +6,9 @@ which independent facts arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import TopologicalSorter
 
 from playbooks.domain.expressions import ExpressionError
@@ -69,7 +70,7 @@ def plan(
     now = dict(states)
     failed: set[str] = set()
     moves: list[Move] = []
-    for node in _in_order(nodes):
+    for node in _in_order(tuple(nodes)):
         if now[node.key].status is StepStatus.PENDING and _is_due(node, now):
             stops = is_stopping and node.after != "always"
             move = (
@@ -93,11 +94,12 @@ def run_status(nodes: Sequence[Node], states: Mapping[str, State]) -> RunStatus:
     return RunStatus.FAILED if failed else RunStatus.SUCCEEDED
 
 
-def _in_order(nodes: Sequence[Node]) -> Iterator[Node]:
+@lru_cache(maxsize=256)
+def _in_order(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     """Each node after all that it needs."""
     by_key = {node.key: node for node in nodes}
     order = TopologicalSorter({node.key: node.needs for node in nodes}).static_order()
-    return (by_key[key] for key in order)
+    return tuple(by_key[key] for key in order)
 
 
 def _is_due(node: Node, states: Mapping[str, State]) -> bool:
