@@ -122,24 +122,29 @@ class DryWorld:
         if call.is_simulated or call.action.effect not in GRAVE:
             return ""
         targets = self._recently_changed(connection) | changed
-        is_beyond = call.target not in targets and len(targets) >= connection.most_targets
+        is_beyond = call.target[:200] not in targets and len(targets) >= connection.most_targets
         return connection.targets_role if is_beyond else ""
 
     def preview(self, call: CallInDomain) -> Mapping[str, object]:
         """What the connector would send; nothing for somebody who may not see connections."""
-        if not self._may_see_connections:
-            return {}
-        try:
-            context = self._context(cast("Call", call), seconds=MOST_SECONDS)
-        except InvalidToken:
-            return {"problem": UNREADABLE}
-        return contract.preview(call.action.key, context, call.parameters)
+        return self._rendered(cast("Call", call)) if self._may_see_connections else {}
 
     def answer(self, call: CallInDomain, step: Step) -> Answer:
         own = cast("Call", call)
         if own.action.is_pure or self._is_asked_for(own):
             return Answer(_ended(self._perform(own, step)), "performed")
+        problem = "" if own.is_simulated else str(self._rendered(own).get("problem", ""))
+        if problem:
+            return Answer(Failed(problem, permanent=True), "refused")
         return Answer(_ended(self._simulate(own)), "example")
+
+    def _rendered(self, call: Call) -> Mapping[str, object]:
+        """What the connector would send, or under `problem` why it would refuse to."""
+        try:
+            context = self._context(call, seconds=MOST_SECONDS)
+        except InvalidToken:
+            return {"problem": UNREADABLE}
+        return contract.preview(call.action.key, context, call.parameters)
 
     def _is_asked_for(self, call: Call) -> bool:
         """Jobs are never begun, since nobody would wait for them."""

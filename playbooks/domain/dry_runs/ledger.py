@@ -64,7 +64,7 @@ class Ledger:
     def change(self, call: Call | None) -> None:
         """The call has succeeded."""
         if call is not None and call.action.effect in GRAVE:
-            self.bounds.changed.setdefault(call.place, set()).add(call.target)
+            self.bounds.changed.setdefault(call.place, set()).add(call.target[:200])
 
     def targets(self, place: str) -> Set[str]:
         """What would have been changed over this connection."""

@@ -157,7 +157,7 @@ def _child(walk: Walk, step: LiveStep) -> Walk:
         now=walk.now,
         context=walk.context,
         inputs=inputs,
-        facts={**walk.facts, "trigger": "playbook"},
+        facts={**walk.facts, "id": f"{walk.facts['id']}-{step.key}", "trigger": "playbook"},
         within=f"{walk.place(step)} › ",
         depth=walk.depth + 1,
     )
@@ -170,7 +170,7 @@ def is_shown(step: LiveStep, definition: Definition) -> bool:
 
 def _after_run(walk: Walk, step: LiveStep, child: Walk) -> Sequence[Target]:
     if step.document.detached:
-        walk.end(step, StepStatus.SUCCEEDED, outputs={"run": "dry-run"})
+        walk.end(step, StepStatus.SUCCEEDED, outputs={"run": child.facts["id"]})
         return [step.frame]
     if child.status in RUN_ENDED:
         walk.schedule(child.now, lambda: _collect(walk, step, child))

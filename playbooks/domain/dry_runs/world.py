@@ -34,7 +34,7 @@ class Call(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`origin` is example or performed."""
+    """`origin` is example, performed, or refused: the connector would not send it."""
 
     outcome: Succeeded | Failed
     origin: str
