@@ -38,6 +38,15 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+def is_exact(value: object) -> bool:
+    """Whether the canonical form can carry the value: no number beyond 2**53, no half of a character."""
+    try:
+        canonical(value)
+    except rfc8785.CanonicalizationError:
+        return False
+    return True
+
+
 def _reference(value: object) -> bytes:
     encoded: bytes = rfc8785.dumps(value)  # type: ignore[arg-type]
     return encoded

@@ -28,7 +28,7 @@ class Role:
 
 ROLES: Mapping[str, Role] = {
     "analyst": Role("Analyst", RESPOND),
-    "tier-2": Role("Tier 2 analyst", RESPOND),
+    "tier-2": Role("Tier 2 analyst", RESPOND | {"place_hold"}),
     "network-owner": Role("Network owner", SEE),
     "asset-owner": Role("Asset owner", SEE),
     "author": Role("Playbook author", SEE | {"write_playbook"}),

@@ -1,7 +1,8 @@
 """What a rollback undoes, and in which order.
 
 The steps that really changed something are undone in reverse of the dependencies that really held; independent
-ones need not wait for each other. What cannot be undone is listed with its sentence.
+ones need not wait for each other. What cannot be undone is listed with its sentence, and so is what stays because
+other runs hold the same target.
 """
 
 from __future__ import annotations
@@ -16,13 +17,21 @@ from playbooks.domain.canonical import digest
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step that succeeded. `undo` is what takes it back, or the sentence that says why nothing can."""
+    """A step that succeeded. `undo` is what takes it back, or who keeps it, or why nothing can take it back."""
 
     key: str
     needs: tuple[str, ...]
     effect: str
     changed: bool
-    undo: UndoCall | UndoRun | str
+    undo: UndoCall | UndoRun | Kept | str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """It could be taken back, and is not as long as others hold the same target (a digest)."""
+
+    sentence: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +72,11 @@ class Undoing:
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """`undoings` in an order that keeps the dependencies; `irreversible` is (step, sentence)."""
+    """`undoings` in an order that keeps the dependencies; `irreversible` is (step, why), `kept` (step, by whom)."""
 
     undoings: tuple[Undoing, ...]
     irreversible: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, Kept], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -74,6 +84,7 @@ class RollbackPlan:
                 {"step": each.key, "needs": list(each.needs), **each.call.as_json()} for each in self.undoings
             ],
             "irreversible": [{"step": step, "sentence": sentence} for step, sentence in self.irreversible],
+            "kept": [{"step": step, "sentence": kept.sentence} for step, kept in self.kept],
         }
 
     def calls(self, within: str = "") -> Iterator[tuple[str, Undoing, UndoCall]]:
@@ -84,6 +95,13 @@ class RollbackPlan:
                 yield from undoing.call.plan.calls(f"{step} › ")
             else:
                 yield step, undoing, undoing.call
+
+    def all_kept(self, within: str = "") -> Iterator[tuple[str, str]]:
+        """What stays, also of the runs that are rolled back with this one: (step, sentence)."""
+        yield from ((f"{within}{step}", kept.sentence) for step, kept in self.kept)
+        for undoing in self.undoings:
+            if isinstance(undoing.call, UndoRun):
+                yield from undoing.call.plan.all_kept(f"{within}{undoing.key} › ")
 
     @property
     def digest(self) -> str:
@@ -96,7 +114,7 @@ def rollback_plan(steps: Sequence[Done], *, all_needs: Mapping[str, tuple[str, .
     changed nothing, since order passes through them.
     """
     changed = [step for step in steps if step.changed and step.effect != "read"]
-    back = {step.key: step.undo for step in changed if not isinstance(step.undo, str)}
+    back = {step.key: step.undo for step in changed if isinstance(step.undo, UndoCall | UndoRun)}
     order = tuple(TopologicalSorter(all_needs).static_order())
     followers = _followers(back, order, all_needs)
     return RollbackPlan(
@@ -104,6 +122,7 @@ def rollback_plan(steps: Sequence[Done], *, all_needs: Mapping[str, tuple[str, .
             Undoing(key, tuple(sorted(followers[key])), back[key]) for key in reversed(order) if key in back
         ),
         irreversible=tuple((step.key, step.undo) for step in changed if isinstance(step.undo, str)),
+        kept=tuple((step.key, step.undo) for step in changed if isinstance(step.undo, Kept)),
     )
 
 

@@ -65,6 +65,9 @@ class Verb(StrEnum):
     EXPIRY_RELEASED = "expiry.released", "The time of a change came; others hold the same target still."
     EXPIRY_DUE = "expiry.due", "The time of a change came, and a run takes it back."
 
+    EXPIRY_RETRIED = "expiry.retried", "What a change did could not be taken back; it is tried again later."
+    EXPIRY_ENDED = "expiry.ended", "The time of a change came, and nothing was left to take back."
+
     DECISION_MADE = "decision.made", "A person approved or denied a request."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
@@ -78,6 +81,7 @@ class Verb(StrEnum):
     PLAYBOOK_DRY_RUN = "playbook.dry_run", "Somebody let a version be walked; nothing was done."
 
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
+    CONNECTION_LIMITED = "connection.limited", "How much a connection may be used was said anew."
 
     HOLD_PLACED = (
         "hold.placed",

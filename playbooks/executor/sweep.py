@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from playbooks.domain.statuses import (
     AttemptStatus,
-    ExpiryStatus,
     QuestionStatus,
     RequestStatus,
     RunStatus,
@@ -26,13 +25,12 @@ from playbooks.domain.statuses import (
 from playbooks.executor import timers
 from playbooks.executor.settle import lose
 from playbooks.models import ApprovalRequest, Attempt, Event, Expiry, Heartbeat, Question, Run, Step
-from playbooks.operations import answers, approvals, bell, events, expiries, holds
+from playbooks.operations import answers, approvals, bell, events, expiries, holds, limits
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.progress import advance
 
 UNHEARD = timedelta(seconds=1)
-RECENT = timedelta(seconds=10)
 AT_ONCE = 500  # rows a sweep looks at; the next one goes on
 Repair = Callable[[], None]
 DEAD = "The worker did not answer within its lease."
@@ -96,14 +94,20 @@ def _fire(step: UUID, run: UUID, now: datetime) -> None:
 
 
 def _held_back(now: datetime) -> list[Repair]:
-    return [partial(_let_go, step.pk, step.run_id, now) for step in holds.held_back()]
+    """Steps whose hold is over; the claim looks for other holds."""
+    return [partial(_call, step.pk, step.run_id, WaitReason.HOLD, now) for step in holds.held_back()]
 
 
-def _let_go(step: UUID, run: UUID, now: datetime) -> None:
-    """A step whose hold is over is ready again; the claim looks for other holds."""
+def _free_slots(now: datetime) -> list[Repair]:
+    """Steps for which a connection has room, however it came to be free."""
+    return [partial(_call, step.pk, step.run_id, WaitReason.SLOT, now) for step in limits.whose_turn()]
+
+
+def _call(step: UUID, run: UUID, reason: WaitReason, now: datetime) -> None:
+    """A step that may go on is ready again."""
     with transaction.atomic(durable=True):
         change = Change(lock_run(run), now, SYSTEM)
-        row = Step.objects.filter(pk=step, wait_reason=WaitReason.HOLD).first()
+        row = Step.objects.filter(pk=step, wait_reason=reason).first()
         if row is None:
             return
         row.run = change.run
@@ -112,13 +116,15 @@ def _let_go(step: UUID, run: UUID, now: datetime) -> None:
         change.finish()
 
 
-def _missed_events(now: datetime) -> list[Repair]:
-    """Steps that came to wait while their event was being delivered."""
+def _missed_events(_now: datetime) -> list[Repair]:
+    """Steps whose event came and was not delivered: they came to wait at that very moment, there were too many of
+    them for one call, or whoever delivered it has died.
+    """
     waiting = Step.objects.filter(wait_reason=WaitReason.EVENT, status=StepStatus.WAITING)
     came = Event.objects.filter(
         name=OuterRef("event"), key=OuterRef("event_key"), received_at__gte=OuterRef("run__created_at")
     )
-    rows = waiting.filter(changed_at__gte=now - RECENT).annotate(came=Subquery(came.values("pk")[:1]))
+    rows = waiting.annotate(came=Subquery(came.order_by("received_at").values("pk")[:1]))
     missed = rows.filter(came__isnull=False).values_list("came", "pk", "run")[:AT_ONCE]
     return [partial(_deliver, event, step, run) for event, step, run in missed]
 
@@ -134,8 +140,7 @@ def _late_questions(now: datetime) -> list[Repair]:
 
 
 def _due_expiries(now: datetime) -> list[Repair]:
-    due = Expiry.objects.filter(status=ExpiryStatus.ACTIVE, due_at__lte=now)
-    rows = due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    rows = Expiry.objects.filter(expiries.due(now)).order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
     return [partial(expiries.expire, expiry, now=now) for expiry in rows]
 
 
@@ -163,5 +168,6 @@ FINDERS: tuple[Callable[[datetime], list[Repair]], ...] = (
     _late_questions,
     _missed_events,
     _held_back,
+    _free_slots,
     _due_expiries,
 )

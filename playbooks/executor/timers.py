@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from playbooks.domain.statuses import StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.models import Step
-from playbooks.operations import children, stopping, waits
+from playbooks.operations import children, limits, stopping, waits
 from playbooks.operations.change import Change
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance, resume_block
@@ -26,13 +26,19 @@ FIRED = (READY_AGAIN - {WaitReason.HOLD}) | {
 
 def due(now: object) -> QuerySet[Step]:
     """The steps whose time has come. Never a gate, whatever its deadline."""
-    return Step.objects.filter(
-        Q(due_at__lte=now, wait_reason__in=FIRED) | Q(deadline_at__lte=now), status=StepStatus.WAITING
-    )
+    return Step.objects.filter(_is_due(now), status=StepStatus.WAITING)
+
+
+def _is_due(now: object) -> Q:
+    return Q(due_at__lte=now, wait_reason__in=FIRED) | Q(deadline_at__lte=now)
 
 
 def due_in(change: Change) -> list[Step]:
-    return list(due(change.now).filter(run=change.run).order_by("due_at"))
+    """What is due in the run, and of its steps that wait for a slot the first: whoever hears the bell asks again."""
+    waiting = Step.objects.filter(run=change.run, status=StepStatus.WAITING)
+    rows = list(waiting.filter(_is_due(change.now) | Q(wait_reason=WaitReason.SLOT)).order_by("due_at"))
+    line = sorted((row for row in rows if row.wait_reason == WaitReason.SLOT), key=limits.place)
+    return [row for row in rows if row.wait_reason != WaitReason.SLOT or row in line[:1]]
 
 
 def fire(change: Change, step: Step) -> None:
@@ -61,5 +67,7 @@ def _act(change: Change, step: Step) -> None:
 
 
 def make_ready(change: Change, step: Step) -> None:
-    move_step(step, StepStatus.READY, now=change.now, sentence="")
+    """Ready again; who stood in the line of a connection keeps its place."""
+    columns = limits.place_in_line(step)
+    move_step(step, StepStatus.READY, now=change.now, sentence="", **columns)
     change.ready += 1

@@ -10,12 +10,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from playbooks import access
+from playbooks.domain.canonical import is_exact
 from playbooks.domain.duties import Denial
 from playbooks.domain.inputs import accept_inputs
 from playbooks.domain.playbook import Input
 from playbooks.domain.statuses import QuestionStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Question
+from playbooks.operations import idempotency
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
@@ -33,14 +35,20 @@ BY_TOKEN = Denial(
 )
 
 
-def answer(question: UUID, *, caller: Caller, answers: Mapping[str, object]) -> Question:
+def answer(
+    question: UUID, *, caller: Caller, answers: Mapping[str, object], idempotency_key: str = ""
+) -> Question:
     """Takes one person's answers, checked against the types of the fields, as the outputs of the step.
 
     Raises Refused for a token, for somebody without the role, and when it is closed; Invalid for answers that do not
     fit; Missing for an unknown question.
     """
+    expire(question, now=timezone.now())  # a deadline holds whether or not the sweep has come by
+    person, call = str(caller.principal.pk), {"answer": str(question), "answers": dict(answers)}
     with transaction.atomic(durable=True):
         row, change = _open_change(question, now=timezone.now(), caller=caller)
+        if idempotency.recall(person, idempotency_key, call):
+            return row
         _require_entitled(row, caller)
         values = _accepted(row, answers)
         move(row, QuestionStatus.ANSWERED, closed_at=change.now, answered_by=caller.principal)
@@ -52,6 +60,7 @@ def answer(question: UUID, *, caller: Caller, answers: Mapping[str, object]) -> 
             facts={"question": str(row.pk), "step": row.step.key, "answers": values},
         )
         advance(change, row.step.frame)
+        idempotency.keep(person, idempotency_key, call, {"question": str(row.pk)}, now=change.now)
         change.finish()
     return row
 
@@ -86,7 +95,7 @@ def _open_change(question: UUID, *, now: datetime, caller: Caller | None) -> tup
 
 def _require_entitled(question: Question, caller: Caller) -> None:
     """Roles are read inside the transaction that takes the answer."""
-    if caller.token is not None:
+    if caller.token is not None or not caller.principal.is_person:
         raise Refused(BY_TOKEN)
     held = access.roles_of([caller.principal.pk])[caller.principal.pk]
     if question.role not in held:
@@ -99,8 +108,14 @@ def _require_entitled(question: Question, caller: Caller) -> None:
 def _accepted(question: Question, answers: Mapping[str, object]) -> dict[str, object]:
     fields = {name: Input.model_validate(field) for name, field in question.fields.items()}
     values, errors = accept_inputs(fields, answers, default=lambda value: value)
+    errors = [(f"/answers/{name}", sentence) for name, sentence in errors]
+    errors += [
+        (f"/answers/{name}", "It holds a number that is too large to be exact; write it as text.")
+        for name, value in values.items()
+        if not is_exact(value)
+    ]
     if errors:
-        raise Invalid([(f"/answers/{name}", sentence) for name, sentence in errors])
+        raise Invalid(errors)
     return values
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
 
 from cryptography.fernet import InvalidToken
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,10 +15,11 @@ from playbooks import audit
 from playbooks.audit import Entry, Stream, Subject
 from playbooks.connectors.configuration import problems
 from playbooks.connectors.registry import CONNECTORS
+from playbooks.domain.limits import Limits
 from playbooks.domain.verbs import Verb
 from playbooks.models import Connection, seal, unseal
 from playbooks.operations.caller import Caller
-from playbooks.operations.refusals import Invalid
+from playbooks.operations.refusals import Invalid, Missing
 
 
 def configure(
@@ -27,8 +31,9 @@ def configure(
     secrets: Mapping[str, str],
     environment: str = "",
     is_simulated: bool = False,
+    limits: Limits | None = None,
 ) -> Connection:
-    """Makes or changes the connection `name`. Secrets that are not named stay as they are.
+    """Makes or changes the connection `name`. Secrets that are not named stay as they are, and so do limits.
 
     Every change raises the revision, which voids approvals that bind the older one. Raises Invalid for an unknown
     connector or field, Refused without the permission.
@@ -52,7 +57,39 @@ def configure(
         row.changed_at = now
         row.save()
         audit.append(_entry(row, caller, sorted(secrets)))
+        if limits is not None:
+            _limit(row, limits, caller, now)
     return row
+
+
+def limit(name: str, *, caller: Caller, limits: Limits) -> Connection:
+    """Says anew how much the connection may be used: all of its limits, also those that are off.
+
+    The revision stays. It stands for what is sent and where, and that is what people approve. A limit says only when a
+    step goes on, and whether one more approval is asked: it holds from the next claim on, for what was approved
+    before too, so no approval has to be void for it. The request that a limit itself asked for binds the role that it
+    names. Raises Invalid for limits that no connection can have, Missing, and Refused without the permission.
+    """
+    caller.require("manage_connection", "limit connections")
+    with transaction.atomic(durable=True):
+        row = Connection.objects.select_for_update().filter(name=name).first()
+        if row is None:
+            raise Missing(f"There is no connection {name}.")
+        _limit(row, limits, caller, timezone.now())
+    return row
+
+
+def _limit(row: Connection, limits: Limits, caller: Caller, now: datetime) -> None:
+    errors = [(f"/limits/{field}", sentence) for field, sentence in limits.errors()]
+    if not Group.objects.filter(name=limits.targets_role).exists():
+        errors.append(("/limits/targets_role", f"There is no role {limits.targets_role[:64]}."))
+    if errors:
+        raise Invalid(errors)
+    for field, value in asdict(limits).items():
+        setattr(row, field, value)
+    row.save(update_fields=list(asdict(limits)))
+    facts = {"name": row.name, "revision": row.revision, **asdict(limits)}
+    audit.append(_entry_of(row, Verb.CONNECTION_LIMITED, caller, facts, now))
 
 
 def _readable_secrets(connection: Connection) -> Mapping[str, str]:
@@ -96,20 +133,27 @@ def _require_fitting(connector: str, settings: Mapping[str, object], secrets: Ma
 
 
 def _entry(connection: Connection, caller: Caller, secrets: list[str]) -> Entry:
+    facts = {
+        "name": connection.name,
+        "connector": connection.connector,
+        "settings": connection.settings,
+        "secrets_set": secrets,
+        "environment": connection.environment,
+        "simulated": connection.is_simulated,
+        "revision": connection.revision,
+    }
+    return _entry_of(connection, Verb.CONNECTION_CONFIGURED, caller, facts, connection.changed_at)
+
+
+def _entry_of(
+    connection: Connection, verb: Verb, caller: Caller, facts: Mapping[str, object], now: datetime
+) -> Entry:
     return Entry(
         stream=Stream("connection", str(connection.pk)),
-        verb=Verb.CONNECTION_CONFIGURED,
+        verb=verb,
         actor=caller.actor,
         subject=Subject("connection", str(connection.pk), connection.name),
         outcome="done",
-        facts={
-            "name": connection.name,
-            "connector": connection.connector,
-            "settings": connection.settings,
-            "secrets_set": secrets,
-            "environment": connection.environment,
-            "simulated": connection.is_simulated,
-            "revision": connection.revision,
-        },
-        occurred_at=connection.changed_at,
+        facts=facts,
+        occurred_at=now,
     )

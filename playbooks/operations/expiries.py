@@ -1,138 +1,172 @@
 """Changes that are to last for a time only: each is taken back at its time by a run of its own.
 
-Whoever changed the same target for a time holds it together: it is taken back when the last of them lets go, and only
-if one of them really changed it.
+Whoever changed the same target for a time holds it together (holders.py): it is taken back when the last of them lets
+go, and only if one of them really changed it. Whatever takes it back locks a run first, and then the rows of the
+target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q
 
-from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
-from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, rollback_plan
-from playbooks.domain.statuses import ExpiryStatus, RunStatus, StepStatus
+from playbooks.domain.rollback import Done, UndoCall, rollback_plan
+from playbooks.domain.statuses import (
+    RUN_ENDED,
+    ExpiryStatus,
+    RunStatus,
+    StepStatus,
+)
 from playbooks.domain.verbs import Verb
-from playbooks.models import Expiry, Run, RunTrigger, Step
+from playbooks.models import Attempt, Expiry, Run, RunTrigger, Step
+from playbooks.operations import holders
 from playbooks.operations.caller import SYSTEM
-from playbooks.operations.change import Change, run_stream
+from playbooks.operations.change import Change, lock_run, run_stream, step_subject
 from playbooks.operations.creation import note_started
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, move_step
 from playbooks.operations.rollbacks import create_undoing_steps, undo_of
 from playbooks.operations.rounds import steps_of_round
 
+LOOK_AGAIN = timedelta(minutes=1)
+MOST_DOUBLINGS = 9
 LONGEST_PAUSE = timedelta(hours=6)
+_UNDER_WAY = (StepStatus.READY, StepStatus.RUNNING, StepStatus.WAITING, StepStatus.UNKNOWN)
 
 
-def schedule(change: Change, step: Step) -> None:
-    """After a step that says when it expires has succeeded: writes down when it is to be taken back."""
-    document = definition_of(change.run.version_id).steps[step.name]
-    if document.expires is None or step.undoes_id:
+def follow(change: Change, step: Step) -> None:
+    """After a step has succeeded: writes down when it is to be taken back, or, for one that took something back, that
+    this is over.
+    """
+    if step.undoes_id:
+        _note_taken_back(step)
         return
-    undo = _undo_of(step)
-    if not isinstance(undo, UndoCall):
+    document = definition_of(change.run.version_id).steps[step.name]
+    if document.expires is None:
         return
     due_at = change.now + parse_duration(document.expires)
-    Expiry.objects.create(step=step, target=target_of(undo), due_at=due_at, created_at=change.now)
+    undo, attempt = _undo_of(step)
+    if not isinstance(undo, UndoCall):
+        facts = {"step": step.key, "due_at": due_at.isoformat(), "sentence": undo}
+        change.note(Verb.EXPIRY_SCHEDULED, subject=step_subject(step), outcome="impossible", facts=facts)
+        return
+    target = holders.target_of(undo, is_simulated=attempt.is_simulated)
+    Expiry.objects.create(step=step, target=target, due_at=due_at, created_at=change.now)
     change.note_step(Verb.EXPIRY_SCHEDULED, step, due_at=due_at.isoformat(), undo=undo.as_json())
+
+
+def due(now: datetime) -> Q:
+    """Which expiries have something to be done about: their time has come, or somebody has stopped the run that was
+    to take the change back.
+    """
+    stopped = Q(status=ExpiryStatus.UNDOING, run__status=RunStatus.CANCELLED)
+    return Q(status=ExpiryStatus.ACTIVE, due_at__lte=now) | stopped
 
 
 def expire(expiry: UUID, *, now: datetime) -> None:
     """What happens when the time of a change has come: a run takes it back, unless others hold the same target."""
+    original = Expiry.objects.values_list("step__run", flat=True).get(pk=expiry)
     with transaction.atomic(durable=True):
-        row = _locked(expiry)
-        if row.status != ExpiryStatus.ACTIVE or row.due_at > now:
-            return
-        if not _is_left(row.step):
-            move(row, ExpiryStatus.ENDED)
-        elif others_hold(row.step, row.target).exists():
-            _release(row, now)
-        elif row.step.outputs.get("changed") is False and not _changed_before(row):
-            move(row, ExpiryStatus.ENDED)
-        else:
-            _undo(row, now)
+        change = Change(lock_run(original), now, SYSTEM)
+        row = _locked(expiry, change.run)
+        if row.status == ExpiryStatus.UNDOING and row.run and row.run.status == RunStatus.CANCELLED:
+            _try_later(change, row, "Somebody cancelled the run that was to take it back.")
+        elif row.status == ExpiryStatus.ACTIVE and row.due_at <= now:
+            _act(change, row)
+        change.finish()
 
 
 def ended(change: Change, status: RunStatus) -> None:
     """The run that takes a change back has ended. If it could not, it is tried again after a growing pause."""
-    row = Expiry.objects.get(run=change.run)
+    row = Expiry.objects.select_related("step").get(run=change.run)
     if status is RunStatus.SUCCEEDED:
         move(row, ExpiryStatus.ENDED)
-        for each in Expiry.objects.filter(target=row.target, status=ExpiryStatus.RELEASED):
-            move(each, ExpiryStatus.ENDED)
-        return
-    pause = min(timedelta(minutes=2**row.tries), LONGEST_PAUSE)
-    move(row, ExpiryStatus.ACTIVE, tries=row.tries + 1, due_at=change.now + pause)
+    elif status in RUN_ENDED:
+        _try_later(change, row, change.run.sentence)
 
 
-def others_hold(step: Step, target: str) -> QuerySet[Expiry]:
-    """The changes by other steps that hold the same target still."""
-    active = Expiry.objects.filter(target=target, status=ExpiryStatus.ACTIVE).exclude(step=step)
-    return active.exclude(step__undone_by__status=StepStatus.SUCCEEDED)
-
-
-def target_of(undo: UndoCall) -> str:
-    return digest({"action": undo.action, "connection": undo.connection, "parameters": dict(undo.parameters)})
-
-
-def _locked(expiry: UUID) -> Expiry:
-    """The expiry, with all that hold its target locked, in one order."""
+def _locked(expiry: UUID, run: Run) -> Expiry:
+    """The expiry, with all that hold its target locked."""
     target = Expiry.objects.values_list("target", flat=True).get(pk=expiry)
-    rows = (
-        Expiry.objects.select_for_update(of=("self",))
-        .filter(target=target)
-        .exclude(status=ExpiryStatus.ENDED)
+    held = {row.pk: row for row in holders.of_target(target)}
+    row = held.get(expiry) or Expiry.objects.select_related("step").get(pk=expiry)
+    row.step.run = run
+    return row
+
+
+def _act(change: Change, row: Expiry) -> None:
+    step = row.step
+    undo, _ = _undo_of(step)
+    if step.undone_by.filter(status=StepStatus.SUCCEEDED).exists():
+        _end(change, row, "It was taken back before.")
+    elif _is_being_undone(step):
+        row.due_at = change.now + LOOK_AGAIN
+        row.save(update_fields=["due_at"])
+    elif keepers := list(holders.others(step, row.target)):
+        move(row, ExpiryStatus.RELEASED)
+        change.note_step(Verb.EXPIRY_RELEASED, step, held_by=[str(each.step.run_id) for each in keepers])
+    elif not (holders.has_changed(step) or _was_left_changed(row)):
+        _end(change, row, "It was so before.")
+    elif not isinstance(undo, UndoCall):
+        _try_later(change, row, undo)
+    else:
+        _undo(change, row, undo)
+
+
+def _end(change: Change, row: Expiry, sentence: str) -> None:
+    move(row, ExpiryStatus.ENDED)
+    change.note_step(Verb.EXPIRY_ENDED, row.step, sentence=sentence)
+
+
+def _try_later(change: Change, row: Expiry, sentence: str) -> None:
+    pause = min(timedelta(minutes=2 ** min(row.tries, MOST_DOUBLINGS)), LONGEST_PAUSE)
+    move(row, ExpiryStatus.ACTIVE, tries=row.tries + 1, due_at=change.now + pause)
+    change.note_step(
+        Verb.EXPIRY_RETRIED, row.step, tries=row.tries, due_at=row.due_at.isoformat(), sentence=sentence
     )
-    held = {row.pk: row for row in rows.select_related("step__run").order_by("pk")}
-    return held.get(expiry) or Expiry.objects.get(pk=expiry)
 
 
-def _is_left(step: Step) -> bool:
-    return not step.undone_by.filter(status=StepStatus.SUCCEEDED).exists()
+def _is_being_undone(step: Step) -> bool:
+    """By a rollback: it is no matter of time any more."""
+    to_come = Q(status=StepStatus.PENDING, run__status=RunStatus.ROLLING_BACK)
+    return step.undone_by.filter(Q(status__in=_UNDER_WAY) | to_come).exists()
 
 
-def _changed_before(row: Expiry) -> bool:
+def _was_left_changed(row: Expiry) -> bool:
     """Whether somebody who has let go before had really changed the target, so that it was not so before."""
     released = Expiry.objects.filter(target=row.target, status=ExpiryStatus.RELEASED)
-    return any(each.step.outputs.get("changed") is not False for each in released.select_related("step"))
+    return any(holders.has_changed(each.step) for each in released.select_related("step"))
 
 
-def _release(row: Expiry, now: datetime) -> None:
-    move(row, ExpiryStatus.RELEASED)
-    change = Change(row.step.run, now, SYSTEM)
-    holders = [str(each.step.run_id) for each in others_hold(row.step, row.target).select_related("step")]
-    change.note_step(Verb.EXPIRY_RELEASED, row.step, held_by=holders)
-    change.finish()
+def _note_taken_back(step: Step) -> None:
+    """Those who let go of the target before are done with it, and so is what was taken back."""
+    attempt = step.attempts.select_related("connection").order_by("-number")[0]
+    if attempt.connection is None:
+        return
+    undo = UndoCall(step.action, attempt.connection.name, 0, attempt.parameters)
+    for row in holders.of_target(holders.target_of(undo, is_simulated=attempt.is_simulated)):
+        is_own = row.step_id == step.undoes_id and row.status == ExpiryStatus.ACTIVE
+        if is_own or row.status == ExpiryStatus.RELEASED:
+            move(row, ExpiryStatus.ENDED)
 
 
-def _undo(row: Expiry, now: datetime) -> None:
+def _undo(change: Change, row: Expiry, undo: UndoCall) -> None:
     original = row.step
-    undo = _undo_of(original)
-    plan = rollback_plan(
-        [Done(original.key, (), original.effect, changed=True, undo=undo)], all_needs={original.key: ()}
-    )
-    run = _run(original.run, now)
-    move(row, ExpiryStatus.UNDOING, run=run)
-    change = Change(run, now, SYSTEM)
-    note_started(change)
-    change.note(
-        Verb.EXPIRY_DUE, stream=run_stream(original.run), facts={"step": original.key, "run": str(run.pk)}
-    )
-    _ready(change, plan, original)
-    change.finish()
-
-
-def _ready(change: Change, plan: RollbackPlan, original: Step) -> None:
-    steps: Sequence[Step] = create_undoing_steps(change.run, plan, {original.key: original}, change.now)
-    for step in steps:
+    done = Done(original.key, (), original.effect, changed=True, undo=undo)
+    plan = rollback_plan([done], all_needs={original.key: ()})
+    begun = Change(_run(change.run, change.now), change.now, SYSTEM)
+    move(row, ExpiryStatus.UNDOING, run=begun.run)
+    note_started(begun)
+    facts = {"step": original.key, "run": str(begun.run.pk)}
+    begun.note(Verb.EXPIRY_DUE, stream=run_stream(change.run), facts=facts)
+    for step in create_undoing_steps(begun.run, plan, {original.key: original}, change.now):
         move_step(step, StepStatus.READY, now=change.now)
-        change.ready += 1
+        begun.ready += 1
+    begun.finish()
 
 
 def _run(of: Run, now: datetime) -> Run:
@@ -150,6 +184,7 @@ def _run(of: Run, now: datetime) -> Run:
     )
 
 
-def _undo_of(step: Step) -> UndoCall | str:
+def _undo_of(step: Step) -> tuple[UndoCall | str, Attempt]:
+    """What takes a step back, and the attempt at it that counts."""
     attempt = step.attempts.select_related("connection").order_by("-number")[0]
-    return undo_of(step.run, steps_of_round(step.run, 0), step, attempt)
+    return undo_of(step.run, steps_of_round(step.run, 0), step, attempt), attempt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from playbooks import audit
@@ -13,7 +13,7 @@ from playbooks.audit import Entry, Stream, Subject
 from playbooks.domain.duties import Denial
 from playbooks.domain.statuses import WaitReason
 from playbooks.domain.verbs import Verb
-from playbooks.models import Connection, Hold, HoldScope, Playbook, Run, Step
+from playbooks.models import Connection, Hold, HoldScope, Playbook, Step
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
 
@@ -50,20 +50,31 @@ def release(hold: UUID, *, caller: Caller) -> Hold:
     return row
 
 
-def holding(run: Run, connection: Connection | None) -> Hold | None:
-    """The hold that keeps a step of the run from beginning, if there is one."""
-    covers = Q(scope=HoldScope.EVERYTHING) | Q(playbook__versions=run.version_id)
+def holding(step: Step, connection: Connection | None) -> Hold | None:
+    """The hold that keeps the step from beginning, if there is one.
+
+    A playbook that is held begins nothing more, but what it did can be taken back.
+    """
+    covers = Q(scope=HoldScope.EVERYTHING)
+    if not step.undoes_id:
+        covers |= Q(playbook__versions=step.run.version_id)
     if connection is not None:
         covers |= Q(connection=connection)
-    return Hold.objects.filter(covers, released_at__isnull=True).select_related("placed_by").first()
+    held_by = Hold.objects.filter(covers, released_at__isnull=True)
+    return held_by.select_related("placed_by", "playbook", "connection").order_by("placed_at").first()
 
 
 def held_back() -> list[Step]:
     """The steps that wait for a hold which is over, or never was theirs. At most 500; the next call goes on."""
     in_force = Hold.objects.filter(released_at__isnull=True)
-    everything = Exists(in_force.filter(scope=HoldScope.EVERYTHING))
-    held = Step.objects.filter(~everything, wait_reason=WaitReason.HOLD)
-    free = held.exclude(connection__holds__in=in_force).exclude(run__version__playbook__holds__in=in_force)
+    of_connection = in_force.filter(connection=OuterRef("connection"))
+    of_playbook = in_force.filter(playbook=OuterRef("run__version__playbook"))
+    free = Step.objects.filter(
+        ~Exists(in_force.filter(scope=HoldScope.EVERYTHING)),
+        ~Exists(of_connection),
+        Q(undoes__isnull=False) | ~Exists(of_playbook),
+        wait_reason=WaitReason.HOLD,
+    )
     return list(free.order_by("changed_at")[:500])
 
 

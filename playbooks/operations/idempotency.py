@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from playbooks.domain.duties import Denial
-from playbooks.models import IdempotencyKey, Principal
+from playbooks.models import IdempotencyKey, Principal, Source
 from playbooks.operations.refusals import Refused
 
 REUSED = Denial(
@@ -20,15 +20,17 @@ REUSED = Denial(
 )
 
 
-def recall(caller: str, key: str, request: Any) -> Any | None:
+def recall(
+    caller: str, key: str, request: Any, *, among: type[Principal] | type[Source] = Principal
+) -> Any | None:
     """The stored answer, or None. Raises Refused when the key came with another request.
 
     A caller's calls with a key follow each other from here on, so that the second of two clicks finds the answer of
-    the first.
+    the first. `among` is the table of the caller.
     """
     if not key:
         return None
-    Principal.objects.select_for_update(no_key=True).get(pk=caller)
+    among._default_manager.select_for_update(no_key=True).get(pk=caller)
     row = IdempotencyKey.objects.filter(caller=caller, key=key).first()
     if row is None:
         return None

@@ -23,6 +23,8 @@ CONFLICTS = frozenset(
         "run_rolled_back",
         "nothing_to_roll_back",
         "not_unknown",
+        "held_already",
+        "not_held",
         "alert_not_new",
         "case_closed",
         "version_status",

@@ -17,9 +17,10 @@ from playbooks.domain.frames import Row, needs_between
 from playbooks.domain.playbook import Step as DocumentStep
 from playbooks.domain.playbook import Undo as DocumentUndo
 from playbooks.domain.rollback import Done, RollbackPlan, UndoCall, UndoRun, rollback_plan
-from playbooks.domain.statuses import RunStatus, StepStatus
+from playbooks.domain.statuses import ExpiryStatus, RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Attempt, Connection, Run, Step
+from playbooks.models import Attempt, Connection, Expiry, Run, Step
+from playbooks.operations import holders
 from playbooks.operations.actions import actions, connection_name, parameters_of
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change, lock_run
@@ -29,6 +30,10 @@ from playbooks.operations.refusals import Refused
 from playbooks.operations.rounds import Steps, frame_of_round, moment, steps_of_round
 
 NOTHING = Denial("nothing_to_roll_back", "Nothing that this run changed is left to be taken back.")
+HELD = Denial(
+    "nothing_to_roll_back",
+    "Others hold all that this run changed; it is taken back when the last of them lets go, this run included.",
+)
 CHANGED = Denial(
     "stale_plan",
     "The plan has changed since it was shown to you. Read it again and confirm what it says now.",
@@ -44,14 +49,24 @@ MAY_ROLL_BACK = frozenset(
 def plan_of(run: Run) -> RollbackPlan:
     """What a rollback of the run would undo now: everything that it changed and that was not undone before."""
     steps = steps_of_round(run, 0)
-    undone = set(
-        Step.objects.filter(undoes__run=run, status=StepStatus.SUCCEEDED).values_list("undoes", flat=True)
-    )
-    left = [step for step in steps.values() if step.pk not in undone and not _is_not_its_own(step)]
+    over = _over(run)
+    left = [step for step in steps.values() if step.pk not in over and not _is_not_its_own(step)]
     attempts = _last_attempts(run)
     calls = [_done(run, steps, step, attempts[step.key]) for step in left if _has_done(step)]
+    calls = holders.judged(run, calls, attempts)
     runs = [done for step in left if step.kind == "run" and (done := _done_by_child(step))]
     return rollback_plan([*calls, *runs], all_needs=_needs(steps))
+
+
+def _over(run: Run) -> set[UUID]:
+    """The steps that were undone, and those whose time was over: whoever holds their target since takes it back."""
+    undone = Step.objects.filter(undoes__run=run, status=StepStatus.SUCCEEDED).values_list(
+        "undoes", flat=True
+    )
+    gone = Expiry.objects.filter(
+        step__run=run, status__in=[ExpiryStatus.RELEASED, ExpiryStatus.ENDED]
+    ).values_list("step", flat=True)
+    return {each for each in (*undone, *gone) if each is not None}
 
 
 def _is_not_its_own(step: Step) -> bool:
@@ -102,7 +117,7 @@ def start(run: UUID, *, caller: Caller, plan_digest: str) -> Run:
         if plan.digest != plan_digest:
             raise Refused(CHANGED)
         if not plan.undoings:
-            raise Refused(NOTHING)
+            raise Refused(HELD if plan.kept else NOTHING)
         change = Change(row, timezone.now(), caller.actor)
         _begin(change, plan)
         change.finish()
@@ -125,7 +140,10 @@ def _begin(change: Change, plan: RollbackPlan) -> None:
         Verb.ROLLBACK_STARTED,
         facts={"round": run.rollbacks, "plan": plan.as_json(), "plan_digest": plan.digest},
     )
-    for step in create_undoing_steps(run, plan, steps_of_round(run, 0), change.now):
+    originals = steps_of_round(run, 0)
+    for key, kept in plan.kept:
+        holders.let_go(change, originals[key], kept)
+    for step in create_undoing_steps(run, plan, originals, change.now):
         if not step.needs:
             move_step(step, StepStatus.READY, now=change.now)
             change.ready += 1

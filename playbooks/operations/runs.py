@@ -162,7 +162,7 @@ def _resolve(
     if resolution is Resolution.HAPPENED:
         settle(attempt, AttemptStatus.SUCCEEDED, now=change.now, outputs=outputs, sentence=comment)
         move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"changed": True, **outputs})
-        expiries.schedule(change, step)
+        expiries.follow(change, step)
         return
     settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=comment)
     if resolution is Resolution.GIVE_UP or change.run.status == RunStatus.CANCELLING:
