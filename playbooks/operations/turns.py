@@ -67,7 +67,9 @@ def open_turn(change: Change, block: Step, turn: Turn) -> Frame:
     """Creates the steps of a turn."""
     path = turn_of(block.key, turn.index)
     create_steps(change.run, block.name, path, change.now)
-    return open_frame(change.run, path)
+    frame = open_frame(change.run, path)
+    frame.block = block  # what a turn that ends at once says of its block counts for whoever goes on with it
+    return frame
 
 
 def end(change: Change, frame: Frame, status: RunStatus) -> Step:
