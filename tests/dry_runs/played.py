@@ -15,7 +15,14 @@ from playbooks.audit.sequencer import sequence_once
 from playbooks.audit.signing import load_signer
 from playbooks.connectors.declaration import Context
 from playbooks.domain.outcomes import Failed, Outcome, Succeeded
-from playbooks.domain.statuses import QuestionStatus, RequestStatus, StepStatus, Verdict, WaitReason
+from playbooks.domain.statuses import (
+    RUN_ENDED,
+    QuestionStatus,
+    RequestStatus,
+    StepStatus,
+    Verdict,
+    WaitReason,
+)
 from playbooks.executor.timers import FIRED
 from playbooks.models import ApprovalRequest, Question, Run, Step
 from playbooks.operations import answers, approvals, events
@@ -133,11 +140,14 @@ class Played:
 
     def _pass_time(self) -> bool:
         """To the next moment at which something happens by itself."""
+        executor.sweep()
+        for unwanted in Run.objects.filter(parent__is_stopping=True).exclude(status__in=RUN_ENDED):
+            executor.drive(unwanted.pk, worker="test")  # it hears that it is to stop
+        executor.sweep()
+        if self._work() or self._people():
+            return True
         now = timezone.now()
         due = min((each for each in self._moments() if each > now), default=None)
-        executor.sweep()
-        if Step.objects.filter(status=StepStatus.READY).exists():
-            return True
         if due is None:
             return False
         self.clock.move_to(due)

@@ -26,7 +26,7 @@ from tests.simulation.farside import connector
 
 __all__ = ["any_time"]
 
-SEEDS = 600
+SEEDS = 60
 BEGIN = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 

@@ -32,12 +32,15 @@ def plain(value: Any) -> Any:
 
 
 def of_run(run: Run, within: str = "") -> dict[str, Any]:
-    """{place: (status, sentence, outputs)} of every step, also of the runs that it started, and of each run."""
+    """{place: (status, sentence, outputs)} of every step, also of the runs that it started, and of each run.
+
+    What a run came to that was stopped depends on when, which a dry run does not tell.
+    """
     found: dict[str, Any] = {}
     for step in run.steps.filter(round=0).order_by("pk"):
         status = _AS_TOLD.get(step.status, step.status)
         found[f"{within}{step.key}"] = _step(status, step.sentence, step.outputs)
-        for child in Run.objects.filter(parent=step, trigger="playbook"):
+        for child in Run.objects.filter(parent=step, trigger="playbook").exclude(status="cancelled"):
             found |= of_run(child, f"{within}{step.key} › ")
     status = "failed" if run.status in _UNDOES else run.status
     return {**found, f"{within}": plain([status, run.sentence if status == "failed" else "", run.outputs])}
@@ -53,7 +56,7 @@ def _path(steps: Sequence[PathStep], within: str) -> Iterator[tuple[str, Any]]:
         yield f"{within}{step.key}", _step(step.status, step.sentence, dict(step.outputs))
         for turn in step.turns:
             yield from _path(turn.steps, within)
-        if step.run is not None:
+        if step.run is not None and step.run.status != "cancelled":
             inner = f"{within}{step.key} › "
             yield from _path(step.run.path, inner)
             sentence = step.run.sentence if step.run.status == "failed" else ""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from playbooks.models import PlaybookVersion
-from playbooks.operations import dry_runs, playbooks
+from playbooks.operations import dry_runs
 from playbooks.operations.dry_runs import About, DryRun
-from playbooks.operations.refusals import Invalid, Missing, Refused
 from tests.cast import ATTACKER, Cast, connect, publish
 
 SAMPLE = {
@@ -28,7 +27,11 @@ def block(db: None, cast: Cast) -> PlaybookVersion:
 
 
 def walk(
-    cast: Cast, version: PlaybookVersion, who: str = "analyst", choose: Mapping[str, Any] | None = None, **more: Any
+    cast: Cast,
+    version: PlaybookVersion,
+    who: str = "analyst",
+    choose: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> DryRun:
     about = About(choose=choose or {}, **more)
     return dry_runs.dry_run(version.playbook.slug, version.number, about, caller=cast.caller(who))
@@ -38,7 +41,9 @@ def statuses(told: DryRun) -> dict[str, str]:
     return {each.key: each.status for each in told.path}
 
 
-def test_it_walks_to_the_end_and_tells_what_would_be_sent_and_asked(cast: Cast, block: PlaybookVersion) -> None:
+def test_it_walks_to_the_end_and_tells_what_would_be_sent_and_asked(
+    cast: Cast, block: PlaybookVersion
+) -> None:
     told = walk(cast, block, sample=SAMPLE)
     assert set(statuses(told).values()) == {"taken"}
     assert [each.step for each in told.actions] == ["reputation", "owner", "block", "tell"]

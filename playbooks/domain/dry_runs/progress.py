@@ -15,6 +15,7 @@ from playbooks.domain.planner import Move, Node, State, plan, run_status
 from playbooks.domain.statuses import RUN_ENDED, RunStatus, StepStatus
 
 MOST_DEEP = 8  # runs inside each other
+STOPPED = "It would be stopped at {at}, when the step that waits for it takes too long."
 WAITS_FOR_EVER = "It would wait here: nothing that was chosen ends that."
 
 
@@ -176,7 +177,7 @@ def _after_run(walk: Walk, step: LiveStep, child: Walk) -> Sequence[Target]:
         walk.schedule(child.now, lambda: _collect(walk, step, child))
     if step.document.timeout:
         at = walk.now + parse_duration(step.document.timeout)
-        walk.schedule(at, lambda: _end_late(walk, step))
+        walk.schedule(at, lambda: _end_late(walk, step, child))
     return ()
 
 
@@ -191,9 +192,14 @@ def _collect(walk: Walk, step: LiveStep, child: Walk) -> Sequence[Target]:
     return [step.frame]
 
 
-def _end_late(walk: Walk, step: LiveStep) -> Sequence[Target]:
+def _end_late(walk: Walk, step: LiveStep, child: Walk) -> Sequence[Target]:
+    """The other run was walked to its end before: what it would not have come to is still told, with that word."""
     if step.has_ended:
         return ()
+    child.status, child.sentence = RunStatus.CANCELLED, STOPPED.format(at=walk.moment)
+    for each in child.steps.values():
+        if each.status is StepStatus.WAITING:
+            each.status = StepStatus.CANCELLED
     walk.end(step, StepStatus.FAILED, turns.TOO_LONG)
     return [step.frame]
 

@@ -65,8 +65,8 @@ class WouldBeAction:
     """What a step would send. `step` is its key; of a run that another started, behind that one's: `contain › block`.
 
     `effect` is one of actions.Effect. `sends` is the connector's own rendering, `undo` the call that would take it
-    back, or the sentence why there is none. `answer` says where the outcome comes from: example, chosen, performed, or refused, where the
-    connector would not send it.
+    back, or the sentence why there is none. `answer` says where the outcome comes from: example, chosen, performed, or
+    refused, where the connector would not send it.
     """
 
     step: str
