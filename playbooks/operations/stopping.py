@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks.domain.actions import Effect
 from playbooks.domain.duties import Denial
 from playbooks.domain.frames import block_of, enclosing, index_of
 from playbooks.domain.statuses import (
@@ -129,7 +130,18 @@ def stop_step(change: Change, step: Step) -> None:
         _ask_to_stop(change, step)
         return
     questions.withdraw(change, step)
+    if change.run.status == RunStatus.CANCELLING and _may_have_happened(step):
+        move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=step.sentence)
+        change.note_step(Verb.STEP_UNKNOWN, step, attempt=step.attempt_count, sentence=step.sentence)
+        return
     move_step(step, StepStatus.CANCELLED, now=change.now)
+
+
+def _may_have_happened(step: Step) -> bool:
+    """Its answer was lost, and it was to be tried again: a person is asked, since it may have to be undone."""
+    if not step.attempt_count or step.effect == Effect.READ:
+        return False
+    return step.attempts.filter(number=step.attempt_count, status=AttemptStatus.LOST).exists()
 
 
 def _is_at_far_side(step: Step) -> bool:

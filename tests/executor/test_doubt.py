@@ -11,7 +11,7 @@ from django.utils import timezone
 from playbooks import executor
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.models import Run
-from playbooks.operations import runs
+from playbooks.operations import runs, stopping
 from playbooks.operations.runs import Resolution
 from tests.cast import Cast
 from tests.executor.world import BROKEN, LOST, REFUSED, World
@@ -67,3 +67,17 @@ def test_a_refusal_after_a_look_that_found_nothing_is_a_failure(begin: Begin, wo
     executor.drive(run.pk, worker="test")
     assert run.steps.get().status == StepStatus.FAILED
     assert not world.effects
+
+
+def test_a_run_that_is_cancelled_while_a_lost_answer_is_to_be_tried_again_asks_a_person(
+    begin: Begin, world: World, cast: Cast
+) -> None:
+    run = begin(STEP.format(kind="keyed"))
+    world.outcomes = [LOST, LOST]
+    executor.drive(run.pk, worker="test")
+    stopping.cancel(run.pk, caller=cast.caller("analyst"))
+    assert run.steps.get().status == StepStatus.UNKNOWN
+    happened = Resolution.HAPPENED
+    runs.resolve(run.pk, "one", caller=cast.caller("analyst"), resolution=happened, comment="I looked.")
+    run.refresh_from_db()
+    assert (run.status, run.steps.get().status) == (RunStatus.CANCELLED, StepStatus.SUCCEEDED)

@@ -54,11 +54,8 @@ class Drawing:
 
     def _kind(self, turns: str) -> str:
         kinds = dict(KINDS)
-        for kind, weight in BLOCKS.items():
-            if (
-                NAMED[kind] not in turns
-            ):  # inside each other both names stay in reach, twice the same would not
-                kinds[kind] = weight
+        # Inside each other both names stay in reach, twice the same would not.
+        kinds |= {kind: weight for kind, weight in BLOCKS.items() if NAMED[kind] not in turns}
         if self.others and not turns:
             kinds["run"] = 5
         return self.random.choices(list(kinds), list(kinds.values()))[0]

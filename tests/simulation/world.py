@@ -35,8 +35,8 @@ RUNS = 20
 PLAYBOOKS = 6
 WORKERS = 4
 SWEEPS = 2  # at once
-MOST_EVENTS = 60  # for each run, before the world calms down
-LOOKS_AGAIN = 2  # times that a quiet world is looked at again, half a minute later
+MOST_EVENTS = 45  # for each run, before the world calms down
+LOOKS_AGAIN = 1  # times that a quiet world is looked at again, half a minute later
 MOST_ROUNDS = 100  # in which a calm world has to come to rest
 
 
@@ -74,7 +74,7 @@ class World:
             effects=self.far.effects,
             undone=self.far.undone,
             given_up=frozenset(self.people.given_up),
-            complaints=(*self.stalled, *(f"Somebody met {error!r}." for error in self.stage.defects)),
+            complaints=(*self.stalled, *sorted({f"Somebody met {error!r}." for error in self.stage.defects})),
         )
 
     @contextmanager
@@ -118,7 +118,7 @@ class World:
             (self._go_on, 100),
             (self._deliver, 30),
             (self._time_passes, 25),
-            (self._sweep, 8),
+            (self._sweep, 6),
             (self._start, 5),
             (self._person, 10),
             (self._sequence, 2),
