@@ -174,7 +174,11 @@ def _child(facts: Facts, clock: Clock) -> Told:
 
 def _turns(facts: Facts, clock: Clock) -> Told:
     turns = facts.turns
-    sentence = f"Its turns are under way: {turns.sentence} have ended, {turns.running} are running"
+    failed = f" ({turns.failed} failed)" if turns.failed else ""
+    sentence = (
+        f"Its turns are under way: {turns.ended} of {turns.count} have ended{failed}, "
+        f"{turns.running} are running"
+    )
     return _stopped(sentence, "Whoever its steps wait for", facts, clock)
 
 

@@ -83,9 +83,16 @@ def _shape(box: Box, mark: Mark) -> Shape:
         box,
         mark,
         label=tuple(Text(top + index * LINE_HEIGHT, line) for index, line in enumerate(lines)),
-        subtitle=Text(top + len(lines) * LINE_HEIGHT + 1, _short(subtitle, SUBTITLE_CHARACTERS + room)),
+        subtitle=Text(
+            top + len(lines) * LINE_HEIGHT + 1, _fitting(subtitle, mark.note, SUBTITLE_CHARACTERS + room)
+        ),
         description=", ".join(part for part in (box.node.label, box.node.kind, status, mark.note) if part),
     )
+
+
+def _fitting(subtitle: str, note: str, most: int) -> str:
+    """The colour tells the status as well, so that the note goes first where there is no room for both."""
+    return note if note and len(subtitle) > most >= len(note) else _short(subtitle, most)
 
 
 def _short(text: str, most: int) -> str:

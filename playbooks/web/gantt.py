@@ -70,6 +70,11 @@ class Gantt:
     rows: tuple[Row, ...]
     ticks: tuple[Tick, ...]
 
+    @property
+    def ends_with_tick(self) -> bool:
+        """Whether the last label would stand out if it were centred."""
+        return bool(self.ticks) and float(self.ticks[-1].x.rstrip("%")) > 95
+
 
 def gantt_of_run(run: RunView, now: datetime) -> Gantt:
     """The steps that have begun, in the order in which they did, those of a rollback after them."""
@@ -115,16 +120,23 @@ def _spans(
         Span("work", _colour(each.status), each.started_at, each.ended_at or now) for each in step.attempts
     ]
     spans += _pauses(spans)
-    if step.status == StepStatus.WAITING and not asked.get(step.step):
-        kind = "people" if step.wait_reason in _PEOPLE else "wait"
-        spans.append(Span(_kind(step, kind), "waiting", _last_end(spans, step.changed_at), now))
+    if _waits_now(step) and not asked.get(step.step):
+        spans.append(_wait_until(now, step, spans))
     elif not spans and step.status != StepStatus.CANCELLED:
         spans.append(_span_without_attempts(step, run, ends))
     return sorted(spans, key=lambda each: each.begin)
 
 
-def _kind(step: StepView, otherwise: str) -> str:
-    return "work" if step.kind in _BLOCKS_AND_CHILDREN else otherwise
+def _waits_now(step: StepView) -> bool:
+    return step.status in {StepStatus.WAITING, StepStatus.UNKNOWN}
+
+
+def _wait_until(now: datetime, step: StepView, spans: Sequence[Span]) -> Span:
+    begin = _last_end(spans, step.changed_at)
+    if step.kind in _BLOCKS_AND_CHILDREN:
+        return Span("work", StepStatus.RUNNING, begin, now)
+    is_for_people = step.wait_reason in _PEOPLE or step.status == StepStatus.UNKNOWN
+    return Span("people" if is_for_people else "wait", step.status, begin, now)
 
 
 def _colour(status: str) -> str:

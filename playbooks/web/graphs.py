@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from playbooks.domain.graph import Node
 from playbooks.domain.kinds import BLOCKS, KINDS
-from playbooks.domain.statuses import STEP_ENDED, RunStatus, StepStatus
+from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.queries.runs import InnerStep, RunView, StepView
 from playbooks.web.drawing import Mark, draw
 from playbooks.web.selecting import anchor, query_of
@@ -32,7 +32,7 @@ _WORDS = {"approve": "gate", "ask": "question"}
 def graph_of_run(run: RunView, *, url: str = "") -> SafeString:
     """`url` is the page that has the steps' details, empty for the page on which the graph is.
 
-    A step inside a block is drawn once, whatever the number of turns, with how many of them have ended.
+    A step inside a block is drawn once, whatever the number of turns, with how many of them are so.
     """
     held: dict[str, list[InnerStep]] = {}
     for each in run.inner:
@@ -103,11 +103,10 @@ def _mark(step: StepView, url: str) -> Mark:
 
 
 def _mark_inside(step: InnerStep, url: str) -> Mark:
-    """Of all turns, the status that asks for attention first, and how many have ended."""
+    """Of all turns, the status that asks for attention first, and how many are in it."""
     status = next((each for each in _FIRST if step.counts.get(each)), StepStatus.PENDING)
-    ended = sum(step.counts.get(each, 0) for each in STEP_ENDED)
     count = sum(step.counts.values())
-    note = step.turns.sentence if step.turns and step.turns.count else f"{ended} of {count}" if count else ""
+    note = f"{step.counts[status]} of {count}" if count else ""
     return Mark(status, _address(step.example or step.block, url), note)
 
 

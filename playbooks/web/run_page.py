@@ -16,6 +16,7 @@ from playbooks.domain.frames import block_of, frame_of
 from playbooks.domain.statuses import RUN_ENDED, STEP_ENDED, RunStatus, StepStatus, WaitReason
 from playbooks.models import Principal
 from playbooks.queries.runs import (
+    Part,
     RequestOfRun,
     RunView,
     StepView,
@@ -30,6 +31,7 @@ from playbooks.web.gantt import Gantt, gantt_of_run
 from playbooks.web.graphs import graph_of_run
 from playbooks.web.selecting import Selection, anchor, query_of
 
+MOST_STEPS = 60  # of the run itself, that one page shows, and for which it draws the graph
 MOST_WAITS = 5  # shown at the top, what needs a person first
 PASSING = frozenset({Standing.READY.value, WaitReason.TURNS.value})  # not worth a word beside others
 
@@ -73,16 +75,25 @@ class ShownStep:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownWait:
+    """Why something does not move, and how many other steps wait for just the same."""
+
+    view: Wait
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """What changes while a run goes on. `revision` is another one as soon as anything of it is."""
 
     is_live: bool
     revision: str
     progress: str
-    graph: SafeString
+    count: int
+    graph: SafeString | None  # of a very long run drawn only when it is asked for
     steps: tuple[ShownStep, ...]
     rollbacks: tuple[tuple[ShownStep, ...], ...]
-    waits: tuple[Wait, ...]
+    waits: tuple[ShownWait, ...]
     more_waits: int
     gantt: Gantt
 
@@ -100,7 +111,10 @@ class _Page:
 
 def page_of_run(pk: UUID, person: Principal, selection: Selection) -> tuple[RunView, Live] | None:
     """None where the person may not know of the run."""
-    run = run_view(pk, person, frames=selection.frames)
+    most = None if selection.is_whole else MOST_STEPS
+    around = "" if selection.lap else selection.own_step
+    part = Part(frames=selection.frames, most=most, page=selection.part, around=around)
+    run = run_view(pk, person, part)
     if run is None:
         return None
     page = turn_page(pk, selection.place, selection.page) if _is_block(run, selection) else None
@@ -123,21 +137,32 @@ def _by_frame(steps: Iterable[StepView]) -> dict[str, list[StepView]]:
 def _live(page: _Page) -> Live:
     run, top = page.run, page.by_frame.get("", ())
     seen = repr((run, page.selection, page.page, page.turns))
-    ended = sum(each.status in STEP_ENDED for each in top)
-    shown = [each for each in run.waits if each is run.why or each.reason not in PASSING] if run.why else []
+    count = sum(run.counts.values())
+    ended = sum(run.counts.get(each, 0) for each in STEP_ENDED)
+    waits = _shown_waits(run)
     return Live(
         is_live=run.status not in RUN_ENDED,
         revision=hashlib.sha256(seen.encode()).hexdigest()[:16],
-        progress=f"{ended} of {len(top)} steps ended",
-        graph=graph_of_run(run),
+        progress=f"{ended} of {count} steps ended",
+        count=count,
+        graph=None if run.window else graph_of_run(run),
         steps=tuple(_shown(each, page) for each in top),
         rollbacks=tuple(
             tuple(_shown(step, page, lap=each.number) for step in each.steps) for each in run.rollbacks
         ),
-        waits=tuple(shown[:MOST_WAITS]),
-        more_waits=max(len(shown) - MOST_WAITS, 0),
+        waits=waits[:MOST_WAITS],
+        more_waits=sum(1 + each.others for each in waits[MOST_WAITS:]),
         gantt=gantt_of_run(run, timezone.now()),
     )
+
+
+def _shown_waits(run: RunView) -> tuple[ShownWait, ...]:
+    """What the reader has to know first, then the others, those that say the same together."""
+    told: dict[tuple[str, str], list[Wait]] = {}
+    for each in run.waits if run.why else ():
+        if each is run.why or each.reason not in PASSING:
+            told.setdefault((each.reason, each.sentence), []).append(each)
+    return tuple(ShownWait(same[0], len(same) - 1) for same in told.values())
 
 
 def _shown(step: StepView, page: _Page, *, lap: int = 0) -> ShownStep:

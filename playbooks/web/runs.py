@@ -165,7 +165,7 @@ def _shown_live(request: HttpRequest, view: RunView, live: Live) -> dict[str, ob
     return {
         "run": view,
         "live": live,
-        "query": selection.query.removeprefix("?"),
+        "query": selection.query,
         "may_see_audit": access.may(person_of(request), "see_audit"),
     }
 

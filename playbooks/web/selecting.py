@@ -17,12 +17,15 @@ _PLACE = re.compile(rf"{_NAME}(?:{_TURN}\.{_NAME}){{0,8}}(?:{_TURN})?")
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`place` is the key of a step or the frame of a turn, empty for none. `lap` is the number of a rollback, 0 for
-    the run itself; `page` is that of the turns.
+    the run itself; `page` is that of the turns, `part` that of a
+    long run's own steps; `is_whole` asks for all of them, and for the graph of all.
     """
 
     place: str = ""
     lap: int = 0
     page: int = 1
+    part: int = 0
+    is_whole: bool = False
 
     @property
     def is_turn(self) -> bool:
@@ -43,16 +46,28 @@ class Selection:
         return frozenset(around if self.is_turn or not self.place else {*around, self.place})
 
     @property
+    def own_step(self) -> str:
+        """The step of the run itself that is open, or holds what is."""
+        return self.place.partition("[")[0]
+
+    @property
     def query(self) -> str:
-        return query_of(self.place, lap=self.lap, page=self.page)
+        """As it stands in the address, without a question mark."""
+        parts = query_of(self.place, lap=self.lap, page=self.page).removeprefix("?")
+        more = {"part": str(self.part) if self.part else "", "graph": "all" if self.is_whole else ""}
+        return "&".join(each for each in (parts, urlencode({k: v for k, v in more.items() if v})) if each)
 
 
 def selection_of(request: HttpRequest) -> Selection:
     """What the address says; nothing for what cannot be a place in a run."""
     place = request.GET.get("step", "")
-    if not _PLACE.fullmatch(place):
-        return Selection()
-    return Selection(place, lap=_number(request, "rollback", 0), page=_number(request, "turns", 1))
+    return Selection(
+        place if _PLACE.fullmatch(place) else "",
+        lap=_number(request, "rollback", 0),
+        page=_number(request, "turns", 1),
+        part=_number(request, "part", 0),
+        is_whole=request.GET.get("graph") == "all",
+    )
 
 
 def query_of(place: str, *, lap: int = 0, page: int = 1) -> str:

@@ -12,13 +12,14 @@ from playbooks.queries.runs.turns import (
     turn_view,
     turns_at,
 )
-from playbooks.queries.runs.view import RequestOfRun, RollbackRound, RunView, run_view, unknown_steps
+from playbooks.queries.runs.view import Part, RequestOfRun, RollbackRound, RunView, run_view, unknown_steps
 from playbooks.queries.runs.waits import Wait
 
 __all__ = [
     "AttemptView",
     "Comparison",
     "InnerStep",
+    "Part",
     "RequestOfRun",
     "RollbackRound",
     "RunRow",

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from playbooks.domain.governance import side_of
 from playbooks.domain.statuses import ExpiryStatus, StepStatus
@@ -125,9 +125,12 @@ def step_views(run: UUID, rows: Sequence[Step]) -> list[StepView]:
     return [step_view(each, loaded, titles) for each in rows]
 
 
-def load(run: Run, frames: Sequence[str]) -> Loaded:
-    """The steps of these frames, and those of the rollbacks, in eight queries at most whatever there are of them."""
-    rows = [*_rows_of_frames(run, frames), *(_rows_of_rollbacks(run) if run.rollbacks else ())]
+def load(run: Run, frames: Sequence[str], positions: range | None = None) -> Loaded:
+    """The steps of these frames, of the run's own those at these positions, or all, and those of the rollbacks.
+
+    Eight queries at most, whatever there are of them.
+    """
+    rows = [*_rows_of_frames(run, frames, positions), *(_rows_of_rollbacks(run) if run.rollbacks else ())]
     return completed(rows)
 
 
@@ -171,8 +174,9 @@ def rows_with_attempts(rows: QuerySet[Step]) -> QuerySet[Step]:
     return rows.select_related(*LISTED).prefetch_related(Prefetch("attempts", attempts))
 
 
-def _rows_of_frames(run: Run, frames: Sequence[str]) -> QuerySet[Step]:
-    rows = rows_with_attempts(run.steps.filter(round=0, frame__in=["", *frames]))
+def _rows_of_frames(run: Run, frames: Sequence[str], positions: range | None) -> QuerySet[Step]:
+    own = Q(frame="") if positions is None else Q(frame="", position__in=positions)
+    rows = rows_with_attempts(run.steps.filter(own | Q(frame__in=frames), round=0))
     return rows.order_by("frame", "position")[: MOST_NESTED * 2]
 
 

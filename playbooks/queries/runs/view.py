@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q
+from django.db.models import Count, Prefetch, Q
 from django.utils import timezone
 
 from playbooks import access
@@ -20,6 +20,7 @@ from playbooks.queries.runs.steps import Loaded, StepView, completed, load, rows
 from playbooks.queries.runs.turns import InnerStep, inner_steps
 from playbooks.queries.runs.waits import Wait, waits_of, why_of
 
+_QUIET = (StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.CANCELLED)
 MOST_REQUESTS = 200
 MOST_UNKNOWN = 20
 MAY_ROLL_BACK = RUN_ENDED - {RunStatus.ROLLED_BACK}
@@ -35,6 +36,29 @@ class RollbackRound:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a long run's own steps is shown: `most` at a time, `page` counts from 1."""
+
+    page: int
+    pages: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which steps are wanted. `frames` are turns whose steps are wanted as well, such as hosts[3].
+
+    Of a run with more than `most` steps of its own only one page is: the one numbered `page`, else the one with the
+    step `around`, else the first on which something has not ended well. Without `most` all are.
+    """
+
+    frames: tuple[str, ...] = ()
+    most: int | None = None
+    page: int = 0
+    around: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestOfRun:
     id: UUID
     step: str
@@ -45,13 +69,17 @@ class RequestOfRun:
     closed_at: datetime | None
 
 
+EVERYTHING = Part()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView(RunRow):
     """`why` is what a reader has to know first about why the run does not move, `waits` is all that does not.
 
     `steps` are those of the run itself and of the turns that were asked for, `inner` the steps inside blocks, counted
-    over all turns. `previous` is the run of the same playbook before. `may` names what the viewer may do now: cancel,
-    cancel_again, pause, resume, roll_back, resolve, run_again.
+    over all turns. `counts` has of the run's own steps how many are in each status. `previous` is the run of the same
+    playbook before. `may` names what the viewer may do now: cancel, cancel_again, pause, resume, roll_back, resolve,
+    run_again.
     """
 
     inputs: Mapping[str, Any]
@@ -59,6 +87,8 @@ class RunView(RunRow):
     why: Wait | None
     waits: tuple[Wait, ...]
     steps: tuple[StepView, ...]
+    window: Window | None
+    counts: Mapping[str, int]
     inner: tuple[InnerStep, ...]
     rollbacks: tuple[RollbackRound, ...]
     requests: tuple[RequestOfRun, ...]
@@ -66,16 +96,15 @@ class RunView(RunRow):
     may: tuple[str, ...]
 
 
-def run_view(run: UUID, person: Principal, *, frames: Sequence[str] = ()) -> RunView | None:
-    """None where there is no such run or the person may not know of it.
-
-    `frames` are the turns whose steps are wanted besides those of the run itself, such as hosts[3].
-    """
+def run_view(run: UUID, person: Principal, part: Part = EVERYTHING) -> RunView | None:
+    """None where there is no such run or the person may not know of it."""
     found = with_documents(runs(person)).select_related("paused_by").filter(pk=run).first()
     if found is None:
         return None
     side = side_of(found.version.document, {})
-    loaded, requests = load(found, frames), _requests(found, frames)
+    counts = _counts(found)
+    window = _window(found, sum(counts.values()), part)
+    loaded, requests = load(found, part.frames, _positions(window)), _requests(found, part.frames)
     titles = {name: body.get("title", "") for name, body in side.steps.items()}
     waits = waits_of(found, side.steps, requests, timezone.now())
     return RunView(
@@ -85,6 +114,8 @@ def run_view(run: UUID, person: Principal, *, frames: Sequence[str] = ()) -> Run
         why=why_of(found, waits),
         waits=waits,
         steps=_views(loaded, 0, titles),
+        window=window,
+        counts=counts,
         inner=_inner(found, side),
         rollbacks=tuple(
             RollbackRound(number, _views(loaded, number, titles)) for number in range(1, found.rollbacks + 1)
@@ -105,6 +136,27 @@ def unknown_steps(run: RunView) -> tuple[StepView, ...]:
 
 def _views(loaded: Loaded, number: int, titles: Mapping[str, str]) -> tuple[StepView, ...]:
     return tuple(step_view(each, loaded, titles) for each in loaded.rows if each.round == number)
+
+
+def _counts(run: Run) -> dict[str, int]:
+    rows = run.steps.filter(round=0, frame="").order_by().values_list("status").annotate(count=Count("pk"))
+    return dict(rows)
+
+
+def _window(run: Run, count: int, part: Part) -> Window | None:
+    """None where all steps of the run itself are wanted, or there are few."""
+    if part.most is None or count <= part.most:
+        return None
+    pages = -(-count // part.most)
+    own = run.steps.filter(round=0, frame="").order_by("position")
+    wanted = own.filter(key=part.around) if part.around else own.exclude(status__in=_QUIET)
+    first = None if part.page else wanted.values_list("position", flat=True).first()
+    page = part.page or (first or 0) // part.most + 1
+    return Window(min(page, pages), pages, part.most)
+
+
+def _positions(window: Window | None) -> range | None:
+    return range((window.page - 1) * window.most, window.page * window.most) if window else None
 
 
 def _inner(run: Run, side: Side) -> tuple[InnerStep, ...]:
