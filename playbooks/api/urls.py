@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path, re_path
 
-from playbooks.api import administration, alerts, approvals, audit, cases, health, ingest, playbooks, runs
+from playbooks.api import (
+    administration,
+    alerts,
+    approvals,
+    audit,
+    cases,
+    dry_runs,
+    health,
+    ingest,
+    playbooks,
+    runs,
+)
 
 VERSION = "playbooks/<slug:slug>/versions/<int:number>/"
 
@@ -27,6 +38,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{VERSION}send-back/", playbooks.Return.as_view()),
     path(f"{VERSION}adapt/", playbooks.Adaptation.as_view()),
     path(f"{VERSION}diff/<int:other>/", playbooks.Diff.as_view()),
+    path(f"{VERSION}dry-run/", dry_runs.DryRuns.as_view()),
     path(f"{VERSION}impact/", playbooks.Effects.as_view()),
     path(f"{VERSION}publish/", playbooks.Publication.as_view()),
     path(f"{VERSION}retire/", playbooks.Retirement.as_view()),

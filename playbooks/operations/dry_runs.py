@@ -31,10 +31,10 @@ from playbooks.domain.statuses import VersionStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Alert, Playbook, PlaybookVersion
 from playbooks.operations.actions import uses_simulator
-from playbooks.operations.authors import authors_of
 from playbooks.operations.caller import Caller
 from playbooks.operations.dry_run_seats import Asked, Seating
 from playbooks.operations.dry_run_world import DryWorld
+from playbooks.operations.influence import authors_of_all
 from playbooks.operations.pins import in_force_of
 from playbooks.operations.refusals import Invalid, Missing, no_permission
 from playbooks.operations.rounds import moment
@@ -270,7 +270,7 @@ def _told(
         key = (approval.playbook, approval.number)
         if key not in seatings:
             row = PlaybookVersion.objects.get(playbook__slug=key[0], number=key[1])
-            seatings[key] = Seating(asked_for, authors_of(row), names_people)
+            seatings[key] = Seating(asked_for, authors_of_all(row), names_people)
     told["approvals"] = tuple(
         seatings[approval.playbook, approval.number].asked(approval) for approval in walked.approvals
     )

@@ -46,10 +46,12 @@ def graph_of_run(run: RunView, *, url: str = "") -> SafeString:
     return draw(nodes, marks, title="Steps of the run")
 
 
-def graph_of_document(document: Mapping[str, Any]) -> SafeString:
-    """`document` is a version's, in which every step says what it needs."""
+def graph_of_document(document: Mapping[str, Any], marks: Mapping[str, Mark] | None = None) -> SafeString:
+    """`document` is a version's, in which every step says what it needs; `marks` are of steps that something is
+    known of.
+    """
     nodes = _nodes_of_document(document["steps"])
-    return draw(nodes, dict(_marks(nodes)), title="Steps of the playbook")
+    return draw(nodes, {**dict(_marks(nodes)), **(marks or {})}, title="Steps of the playbook")
 
 
 def _nodes_of_document(steps: Sequence[Mapping[str, Any]]) -> tuple[Node, ...]:

@@ -17,6 +17,7 @@ from playbooks import access
 from playbooks.domain.check import check
 from playbooks.domain.duties import Denial
 from playbooks.domain.problems import Problem
+from playbooks.operations import dry_runs
 from playbooks.operations import playbooks as operations
 from playbooks.operations.actions import actions
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused, Unsound
@@ -170,6 +171,7 @@ def _page(
         "editor": editor or Editor(version.source),
         "is_editing": editor is not None or "edit" in request.GET,
         "refusal": refusal,
+        "may_dry_run": bool(dry_runs.MAY & access.permissions_of(person)),
     }
     return render(request, "playbook.html", context, status=refusal.status if refusal else status)
 

@@ -44,6 +44,7 @@ ENDPOINTS = {
     "playbooks/<slug:slug>/versions/<int:number>/send-back/": {"post"},
     "playbooks/<slug:slug>/versions/<int:number>/adapt/": {"post"},
     "playbooks/<slug:slug>/versions/<int:number>/diff/<int:other>/": {"get"},
+    "playbooks/<slug:slug>/versions/<int:number>/dry-run/": {"post"},
     "playbooks/<slug:slug>/versions/<int:number>/impact/": {"get"},
     "playbooks/<slug:slug>/versions/<int:number>/publish/": {"post"},
     "playbooks/<slug:slug>/versions/<int:number>/retire/": {"post"},
