@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import StrictBool, StringConstraints
+from pydantic import StrictBool, StrictInt, StringConstraints
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,6 +15,7 @@ from playbooks.api.ingest import Kind
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
+from playbooks.domain.limits import Limits
 from playbooks.operations import connections as connection_operations
 from playbooks.operations import people as people_operations
 from playbooks.queries import connections as connection_queries
@@ -28,8 +29,23 @@ TOKENS = Listing(ordering=("-created_at", "-pk"), filters={})
 Name = Annotated[str, StringConstraints(pattern="^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=64)]
 
 
+class Limit(Body):
+    """How much a connection may be used, all of it: what is left out is no limit."""
+
+    most_at_once: StrictInt | None = None
+    most_calls: StrictInt | None = None
+    calls_seconds: StrictInt = 60
+    most_targets: StrictInt | None = None
+    targets_seconds: StrictInt = 3600
+    targets_role: str = "tier-2"
+
+
+class ChangeLimits(Body):
+    limits: Limit
+
+
 class Configure(Body):
-    """Makes or changes the connection `name`. Secrets that are not named stay as they are."""
+    """Makes or changes the connection `name`. Secrets that are not named stay as they are, and so do limits."""
 
     name: Name
     connector: str
@@ -37,6 +53,7 @@ class Configure(Body):
     secrets: dict[str, str] = {}
     environment: Annotated[str, StringConstraints(max_length=40)] = ""
     simulated: StrictBool = False
+    limits: Limit | None = None
 
 
 class CreateSource(Body):
@@ -78,8 +95,25 @@ class Connections(Endpoint):
             secrets=body.secrets,
             environment=body.environment,
             is_simulated=body.simulated,
+            limits=Limits(**body.limits.model_dump()) if body.limits else None,
         )
         return answer(connection_queries.view(row), status=201)
+
+
+class ConnectionLimits(Endpoint):
+    needs = {"POST": Need(("manage_connection",), None)}
+
+    @described(
+        "connections_limit",
+        "Say how much a connection may be used; approvals stay valid",
+        body=ChangeLimits,
+        answer=ConnectionView,
+        is_write=True,
+    )
+    def post(self, request: Request, name: str) -> Response:
+        limits = Limits(**read(ChangeLimits, request).limits.model_dump())
+        row = connection_operations.limit(name, caller=caller_of(request), limits=limits)
+        return answer(connection_queries.view(row))
 
 
 class Sources(Endpoint):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.rollback import Done, UndoCall, rollback_plan
@@ -59,12 +59,14 @@ def follow(change: Change, step: Step) -> None:
     change.note_step(Verb.EXPIRY_SCHEDULED, step, due_at=due_at.isoformat(), undo=undo.as_json())
 
 
-def due(now: datetime) -> Q:
-    """Which expiries have something to be done about: their time has come, or somebody has stopped the run that was
-    to take the change back.
-    """
-    stopped = Q(status=ExpiryStatus.UNDOING, run__status=RunStatus.CANCELLED)
-    return Q(status=ExpiryStatus.ACTIVE, due_at__lte=now) | stopped
+def due(now: datetime) -> QuerySet[Expiry]:
+    """The changes whose time has come."""
+    return Expiry.objects.filter(status=ExpiryStatus.ACTIVE, due_at__lte=now)
+
+
+def stopped() -> QuerySet[Expiry]:
+    """The changes that were to be taken back by a run that somebody has stopped."""
+    return Expiry.objects.filter(status=ExpiryStatus.UNDOING, run__status=RunStatus.CANCELLED)
 
 
 def expire(expiry: UUID, *, now: datetime) -> None:
@@ -118,7 +120,10 @@ def _act(change: Change, row: Expiry) -> None:
 
 
 def _end(change: Change, row: Expiry, sentence: str) -> None:
+    """It was the last that held the target, so those who let go before are done with it too."""
     move(row, ExpiryStatus.ENDED)
+    for each in Expiry.objects.filter(target=row.target, status=ExpiryStatus.RELEASED):
+        move(each, ExpiryStatus.ENDED)
     change.note_step(Verb.EXPIRY_ENDED, row.step, sentence=sentence)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from playbooks import access
 from playbooks.connectors.registry import CONNECTORS
+from playbooks.domain.limits import Limits
 from playbooks.models import Connection, Principal, unseal
 from playbooks.queries import references
 from playbooks.queries.references import Person
@@ -31,6 +32,7 @@ class ConnectionView:
     environment: str
     owner: Person | None
     simulated: bool
+    limits: Limits
     created_at: datetime
     changed_at: datetime
 
@@ -54,6 +56,7 @@ def view(connection: Connection) -> ConnectionView:
         environment=connection.environment,
         owner=references.person(connection.owner),
         simulated=connection.is_simulated,
+        limits=Limits(**{each.name: getattr(connection, each.name) for each in fields(Limits)}),
         created_at=connection.created_at,
         changed_at=connection.changed_at,
     )

@@ -12,19 +12,25 @@ from django.utils.functional import SimpleLazyObject
 
 from playbooks import access
 from playbooks.models import Principal, PrincipalKind
-from playbooks.queries import approvals, references
+from playbooks.queries import approvals, holds, questions, references
+from playbooks.queries.holds import HoldView
 
 COUNTED = 50  # more than these are not worth a number beside a word
 
 # URL name, label, icon, and the beginning of the names of the pages behind it.
 SECTIONS = (
-    ("inbox", "Inbox", "inbox", ("inbox", "approval", "decide")),
+    ("inbox", "Inbox", "inbox", ("inbox", "approval", "decide", "question")),
     ("alerts", "Alerts", "alert", ("alert",)),
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
+    ("holds", "Operations", "hold", ("hold", "expiries")),
     ("audit", "Audit", "audit", ("audit",)),
 )
+
+
+HIDDEN = {"audit": "see_audit", "holds": "see_run"}  # from whoever has not this permission
+OF_RUN = ("run", "resolve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """The context processor. Nothing is read before a template asks for it."""
     return {
         "navigation": SimpleLazyObject(lambda: _navigation(request)),
+        "held": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
     }
 
@@ -64,7 +71,8 @@ def _navigation(request: HttpRequest) -> tuple[Link, ...]:
     if not isinstance(person, Principal):
         return ()
     here = (request.resolver_match and request.resolver_match.url_name) or ""
-    hidden = set() if "see_audit" in access.permissions_of(person) else {"audit"}
+    permissions = access.permissions_of(person)
+    hidden = {name for name, permission in HIDDEN.items() if permission not in permissions}
     return tuple(
         Link(reverse(name), label, icon, here.startswith(pages), _count(name, person))
         for name, label, icon, pages in SECTIONS
@@ -73,11 +81,21 @@ def _navigation(request: HttpRequest) -> tuple[Link, ...]:
 
 
 def _count(name: str, person: Principal) -> int:
-    """How many requests the person may decide now."""
+    """How many requests and questions the person may decide and answer now."""
     if name != "inbox":
         return 0
     rows = list(approvals.inbox(person)[:COUNTED])
-    return sum(view.may_decide for view in approvals.views(rows, person))
+    asked = questions.asked_of(person)[:COUNTED].count()
+    return asked + sum(view.may_decide for view in approvals.views(rows, person))
+
+
+def _held(request: HttpRequest) -> list[HoldView]:
+    """The holds that concern what the page shows: everything, its playbook, its run and what that waits for."""
+    match = request.resolver_match
+    if not isinstance(request.user, Principal) or match is None or match.url_name == "holds":
+        return []
+    run = match.kwargs.get("pk") if (match.url_name or "").startswith(OF_RUN) else None
+    return holds.concerning(request.user, playbook=match.kwargs.get("slug", ""), run=run)
 
 
 def _demo(request: HttpRequest) -> Demo:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
 from django import forms
+
+from playbooks.queries.questions import FieldView
 
 INPUT = "input_"  # before the name of an input, so that none meets a field of the form itself
 
@@ -22,8 +24,29 @@ class Lines(forms.CharField):
         return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-class Start(forms.Form):
+class Typed(forms.Form):
+    """A form with a field for each of the typed inputs of a playbook or a question."""
+
+    place = ""  # of the fields in what an operation takes
+
+    def values(self) -> dict[str, Any]:
+        """What was given, by the names in the playbook."""
+        given = {name: value for name, value in self.cleaned_data.items() if name.startswith(INPUT)}
+        return {
+            name.removeprefix(INPUT): value for name, value in given.items() if value not in (None, "", [])
+        }
+
+    def show_errors(self, errors: tuple[tuple[str, str], ...]) -> None:
+        """Puts sentences beside the fields that they are about (`/PLACE/NAME`), the others above the form."""
+        for pointer, sentence in errors:
+            field = INPUT + pointer.removeprefix(f"/{self.place}/")
+            self.add_error(field if field in self.fields else None, sentence)
+
+
+class Start(Typed):
     """Starts a run. What stays empty is left to the playbook's own default."""
+
+    place = "inputs"
 
     simulate = forms.BooleanField(required=False)
     alert = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -36,22 +59,31 @@ class Start(forms.Form):
             self.fields[INPUT + name] = _field(name, spec)
         self.order_fields([INPUT + name for name in inputs])
 
-    def inputs(self) -> dict[str, Any]:
-        """The inputs that were given, by their names in the playbook."""
-        given = {name: value for name, value in self.cleaned_data.items() if name.startswith(INPUT)}
-        return {
-            name.removeprefix(INPUT): value for name, value in given.items() if value not in (None, "", [])
-        }
-
     def alert_id(self) -> UUID | None:
         alert: UUID | None = self.cleaned_data["alert"]
         return alert
 
-    def show_errors(self, errors: tuple[tuple[str, str], ...]) -> None:
-        """Puts sentences beside the inputs that they are about (`/inputs/NAME`), the others above the form."""
-        for pointer, sentence in errors:
-            field = INPUT + pointer.removeprefix("/inputs/")
-            self.add_error(field if field in self.fields else None, sentence)
+
+class Answers(Typed):
+    """Answers a question, with its defaults filled in. A list that is emptied is an empty list."""
+
+    place = "answers"
+
+    def __init__(self, asked: Sequence[FieldView], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for each in asked:
+            spec = {"type": each.type, "title": each.title, "default": each.default}
+            self.fields[INPUT + each.name] = _field(each.name, spec)
+            self.fields[INPUT + each.name].initial = _initial(each)
+
+    def values(self) -> dict[str, Any]:
+        lists = {name: value for name, value in self.cleaned_data.items() if value == []}
+        return super().values() | {name.removeprefix(INPUT): value for name, value in lists.items()}
+
+
+def _initial(field: FieldView) -> Any:
+    is_list = field.type == "list" and isinstance(field.default, list)
+    return "\n".join(map(_default, field.default)) if is_list else field.default
 
 
 def _field(name: str, spec: Mapping[str, Any]) -> forms.Field:

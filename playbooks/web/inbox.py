@@ -12,14 +12,14 @@ from django.views.decorators.http import require_safe
 
 from playbooks.domain.statuses import RequestStatus
 from playbooks.models import ApprovalRequest, Principal
-from playbooks.queries import approvals
+from playbooks.queries import approvals, questions
 from playbooks.queries.approvals import RequestView
 from playbooks.queries.unresolved import unresolved
 from playbooks.web.callers import person_of
 from playbooks.web.listing import choice, filters, page_of
 
 AT_ONCE = 50
-SHOW = {"": "Waiting", "asked": "I asked for", "all": "All requests"}
+SHOW = {"": "Waiting", "asked": "I asked for", "all": "All requests", "questions": "Questions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,18 @@ def inbox(request: HttpRequest) -> HttpResponse:
     tabs = filters(request, "show", SHOW)
     shown = choice(request, "show", SHOW)
     if not shown:
-        context = {"filters": tabs, "waiting": _waiting(person), "tasks": unresolved(person)}
+        context = {
+            "filters": tabs,
+            "waiting": _waiting(person),
+            "questions": questions.rows(list(questions.asked_of(person)[:AT_ONCE]), person),
+            "tasks": unresolved(person),
+        }
         return render(request, "inbox.html", context)
-    asked = approvals.requested_by(person)
-    rows = asked if shown == "asked" else approvals.requests(person).order_by("-opened_at", "-pk")
+    if shown == "questions":
+        asked = page_of(questions.questions(person), request, lambda found: questions.rows(found, person))
+        return render(request, "questions.html", {"filters": tabs, "page": asked})
+    own = approvals.requested_by(person)
+    rows = own if shown == "asked" else approvals.requests(person).order_by("-opened_at", "-pk")
     page = page_of(rows, request, lambda found: approvals.views(found, person))
     return render(request, "requests.html", {"filters": tabs, "page": page, "title": SHOW[shown]})
 

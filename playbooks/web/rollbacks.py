@@ -61,6 +61,7 @@ def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> 
         "run": queries.row(run),
         "items": [_item(step, call) for step, _, call in plan.calls()],
         "irreversible": plan.irreversible,
+        "kept": tuple(plan.all_kept()),
         "digest": plan.digest,
         "obstacle": _obstacle(request, plan, run.status),
         "refusal": refusal,
@@ -71,7 +72,7 @@ def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> 
 def _obstacle(request: HttpRequest, plan: RollbackPlan, status: str) -> str:
     """Why there is no button, so that nobody has to press one to learn it; the operation decides again."""
     if not plan.undoings:
-        return "There is nothing to take back."
+        return rollbacks.HELD.sentence if plan.kept else "There is nothing to take back."
     if status not in rollbacks.MAY_ROLL_BACK:
         return f"This run is {status.replace('_', ' ')}. {rollbacks.NOT_ENDED.sentence}"
     may = access.may(person_of(request), "roll_back_run")

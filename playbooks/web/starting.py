@@ -41,7 +41,7 @@ def _start(request: HttpRequest, playbook: PlaybookView, form: Start) -> HttpRes
             playbook.slug,
             caller=caller_of(request),
             alert=form.alert_id(),
-            inputs=form.inputs(),
+            inputs=form.values(),
             simulate=form.cleaned_data["simulate"],
             idempotency_key=form.cleaned_data["key"],
         )

@@ -201,13 +201,10 @@ def test_nothing_is_held_or_released_twice(slug: str, cast: Cast, scope: HoldSco
 @pytest.mark.parametrize("who", ["analyst", "netowner", "author", "publisher", "compliance", "outsider"])
 def test_only_senior_analysts_and_administrators_hold(slug: str, cast: Cast, who: str) -> None:
     hold = place(cast, HoldScope.EVERYTHING, who="tier2")
-    for attempt in (
-        lambda: place(cast, HoldScope.CONNECTION, "fake", who=who),
-        lambda: holds.release(hold.pk, caller=cast.caller(who)),
-    ):
-        with pytest.raises(Refused) as refusal:
-            attempt()
-        assert refusal.value.rule == "no_permission"
+    with pytest.raises(Refused, match="You may not place holds"):
+        place(cast, HoldScope.CONNECTION, "fake", who=who)
+    with pytest.raises(Refused, match="You may not release holds"):
+        holds.release(hold.pk, caller=cast.caller(who))
 
 
 def test_a_hold_needs_its_reason_and_something_to_hold(slug: str, cast: Cast) -> None:

@@ -35,6 +35,9 @@ PAGES: dict[str, Where] = {
     "playbook-version": lambda world: reverse("playbook-version", args=["block-attacker", 1]),
     "start-run": lambda world: reverse("start-run", args=["block-attacker"]),
     "new-playbook": lambda world: reverse("new-playbook"),
+    "questions": lambda world: reverse("inbox") + "?show=questions",
+    "holds": lambda world: reverse("holds"),
+    "expiries": lambda world: reverse("expiries"),
     "audit": lambda world: reverse("audit"),
     "audit-of-run": lambda world: f"{reverse('audit')}?run={world.run.pk}",
     "audit-entry": lambda world: reverse("audit-entry", args=[reading.entries()[0].pk]),
@@ -49,8 +52,16 @@ TURNED_AWAY = {
     "audit-entry": {"analyst", "tier2", "netowner", "author", "publisher"},
     "audit-export": {"analyst", "tier2", "netowner", "author", "publisher", "admin"},
 }
-OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all"}
-FORBIDDEN_TO_OUTSIDERS = {"new-playbook", "audit", "audit-of-run", "audit-entry", "audit-export"}
+OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "questions"}
+FORBIDDEN_TO_OUTSIDERS = {
+    "new-playbook",
+    "holds",
+    "expiries",
+    "audit",
+    "audit-of-run",
+    "audit-entry",
+    "audit-export",
+}
 
 
 def expected(page: str, person: str) -> int:
