@@ -61,7 +61,10 @@ def claim_next(run: UUID, *, worker: str, driver: str = "") -> Claim | None:
         claim = claim_ready(change, open_frame(change.run), worker=worker)
         if claim is None:
             change.driver = ""  # and nobody keeps a picture
-        change.finish()
+            change.finish()
+        else:
+            change.ready = _left_ready(change, claim.frame)
+            change.finish()
     return claim
 
 
@@ -83,6 +86,15 @@ def claim_ready(change: Change, frame: Frame, *, worker: str) -> Claim | None:
         change.write_ready()
         frame = advance(change, step.frame)
     return None
+
+
+def _left_ready(change: Change, frame: Frame) -> int:
+    """How many steps somebody else may claim meanwhile."""
+    run = change.run
+    if definition_of(run.version_id).has_blocks:
+        change.write_ready()
+        return run.steps.filter(round=round_of(run), status=StepStatus.READY).count()
+    return sum(step.status == StepStatus.READY for step in frame.steps.values())
 
 
 def _hear(change: Change) -> None:

@@ -11,7 +11,6 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from playbooks.domain.statuses import (
@@ -24,7 +23,7 @@ from playbooks.domain.statuses import (
 )
 from playbooks.executor import timers
 from playbooks.executor.settle import lose
-from playbooks.models import ApprovalRequest, Attempt, Event, Expiry, Heartbeat, Question, Run, Step
+from playbooks.models import ApprovalRequest, Attempt, Event, Heartbeat, Question, Run, Step
 from playbooks.operations import answers, approvals, bell, events, expiries, holds, limits
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run
@@ -33,6 +32,7 @@ from playbooks.operations.progress import advance
 UNHEARD = timedelta(seconds=1)
 AT_ONCE = 500  # rows a sweep looks at; the next one goes on
 Repair = Callable[[], None]
+OLD = timedelta(minutes=1)  # longer than any transaction takes
 DEAD = "The worker did not answer within its lease."
 
 
@@ -83,10 +83,15 @@ def _due_timers(now: datetime) -> list[Repair]:
     return [partial(_fire, step, run, now) for step, run in rows]
 
 
+def _overdue(now: datetime) -> list[Repair]:
+    rows = timers.overdue(now).order_by("deadline_at").values_list("pk", "run")[:AT_ONCE]
+    return [partial(_fire, step, run, now) for step, run in rows]
+
+
 def _fire(step: UUID, run: UUID, now: datetime) -> None:
     with transaction.atomic(durable=True):
         change = Change(lock_run(run), now, SYSTEM)
-        row = timers.due(now).filter(pk=step).first()
+        row = Step.objects.filter(timers.is_due(now), pk=step, status=StepStatus.WAITING).first()
         if row is None:
             return
         timers.fire(change, row)
@@ -116,21 +121,18 @@ def _call(step: UUID, run: UUID, reason: WaitReason, now: datetime) -> None:
         change.finish()
 
 
-def _missed_events(_now: datetime) -> list[Repair]:
+def _missed_events(now: datetime) -> list[Repair]:
     """Steps whose event came and was not delivered: they came to wait at that very moment, there were too many of
-    them for one call, or whoever delivered it has died.
+    them for one call, or whoever delivered it has died. An event for which nobody waits any more is settled, once it
+    is so old that every step has begun to wait that looked for it in vain.
     """
-    waiting = Step.objects.filter(wait_reason=WaitReason.EVENT, status=StepStatus.WAITING)
-    came = Event.objects.filter(
-        name=OuterRef("event"), key=OuterRef("event_key"), received_at__gte=OuterRef("run__created_at")
-    )
-    rows = waiting.annotate(came=Subquery(came.order_by("received_at").values("pk")[:1]))
-    missed = rows.filter(came__isnull=False).values_list("came", "pk", "run")[:AT_ONCE]
-    return [partial(_deliver, event, step, run) for event, step, run in missed]
-
-
-def _deliver(event: UUID, step: UUID, run: UUID) -> None:
-    events.deliver(Event.objects.get(pk=event), step, run)
+    repairs: list[Repair] = []
+    for event in Event.objects.filter(is_settled=False).order_by("received_at")[:AT_ONCE]:
+        waiting = events.waiting_for(event).values_list("pk", "run")[:AT_ONCE]
+        repairs += [partial(events.deliver, event, step, run) for step, run in waiting]
+        if not waiting and event.received_at <= now - OLD:
+            Event.objects.filter(pk=event.pk).update(is_settled=True)
+    return repairs
 
 
 def _late_questions(now: datetime) -> list[Repair]:
@@ -140,7 +142,12 @@ def _late_questions(now: datetime) -> list[Repair]:
 
 
 def _due_expiries(now: datetime) -> list[Repair]:
-    rows = Expiry.objects.filter(expiries.due(now)).order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    rows = expiries.due(now).order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    return [partial(expiries.expire, expiry, now=now) for expiry in rows]
+
+
+def _stopped_expiries(now: datetime) -> list[Repair]:
+    rows = expiries.stopped().order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
     return [partial(expiries.expire, expiry, now=now) for expiry in rows]
 
 
@@ -164,10 +171,12 @@ def _ring_for_ready(now: datetime) -> int:
 FINDERS: tuple[Callable[[datetime], list[Repair]], ...] = (
     _expired_leases,
     _due_timers,
+    _overdue,
     _late_requests,
     _late_questions,
     _missed_events,
     _held_back,
     _free_slots,
     _due_expiries,
+    _stopped_expiries,
 )

@@ -26,17 +26,23 @@ FIRED = (READY_AGAIN - {WaitReason.HOLD}) | {
 
 def due(now: object) -> QuerySet[Step]:
     """The steps whose time has come. Never a gate, whatever its deadline."""
-    return Step.objects.filter(_is_due(now), status=StepStatus.WAITING)
+    return Step.objects.filter(status=StepStatus.WAITING, due_at__lte=now, wait_reason__in=FIRED)
 
 
-def _is_due(now: object) -> Q:
+def overdue(now: object) -> QuerySet[Step]:
+    """The steps that take too long."""
+    return Step.objects.filter(status=StepStatus.WAITING, deadline_at__lte=now)
+
+
+def is_due(now: object) -> Q:
+    """Either. For the steps of one run: over all steps, each has an index of its own."""
     return Q(due_at__lte=now, wait_reason__in=FIRED) | Q(deadline_at__lte=now)
 
 
 def due_in(change: Change) -> list[Step]:
     """What is due in the run, and of its steps that wait for a slot the first: whoever hears the bell asks again."""
     waiting = Step.objects.filter(run=change.run, status=StepStatus.WAITING)
-    rows = list(waiting.filter(_is_due(change.now) | Q(wait_reason=WaitReason.SLOT)).order_by("due_at"))
+    rows = list(waiting.filter(is_due(change.now) | Q(wait_reason=WaitReason.SLOT)).order_by("due_at"))
     line = sorted((row for row in rows if row.wait_reason == WaitReason.SLOT), key=limits.place)
     return [row for row in rows if row.wait_reason != WaitReason.SLOT or row in line[:1]]
 

@@ -154,14 +154,14 @@ class Step(models.Model):
                 name="steps_that_wait_for_an_event",
             ),
             models.Index(
-                fields=["wait_reason", "connection", "changed_at"],
-                condition=models.Q(wait_reason__in=["slot", "rate", "hold"]),
-                name="steps_that_are_held_back",
+                fields=["changed_at"],
+                condition=models.Q(wait_reason="hold"),
+                name="steps_that_are_held",
             ),
             models.Index(
-                fields=["changed_at"],
-                condition=models.Q(is_stopping=True, status=StepStatus.WAITING.value),
-                name="steps_that_are_stopping",
+                fields=["connection", "changed_at"],
+                condition=models.Q(wait_reason="slot"),
+                name="steps_that_wait_for_a_slot",
             ),
         ]
 

@@ -61,11 +61,17 @@ class Event(models.Model):
     data = models.JSONField(default=dict)
     posted_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     received_at = models.DateTimeField()
+    is_settled = models.BooleanField(default=False)  # nobody who waits has still to hear of it
 
     class Meta:
         default_permissions = ()
         permissions = [("post_event", "Post events that runs wait for")]
-        indexes = [models.Index(fields=["name", "key", "-received_at"], name="events_by_name_and_key")]
+        indexes = [
+            models.Index(fields=["name", "key", "-received_at"], name="events_by_name_and_key"),
+            models.Index(
+                fields=["received_at"], condition=models.Q(is_settled=False), name="events_not_settled"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} {self.key}"
@@ -145,6 +151,11 @@ class Expiry(models.Model):
                 fields=["due_at"],
                 condition=models.Q(status=ExpiryStatus.ACTIVE.value),
                 name="expiries_that_fall_due",
+            ),
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(status=ExpiryStatus.UNDOING.value),
+                name="expiries_that_are_undone",
             ),
             models.Index(
                 fields=["target"],

@@ -25,10 +25,9 @@ logger = logging.getLogger(__name__)
 DRIVE = "playbooks.drive"
 
 
-def ring(run: UUID, *, times: int = 1) -> None:
-    """After the commit of the current transaction, asks `times` workers to drive the run."""
-    for _ in range(times):
-        transaction.on_commit(lambda: send(DRIVE, str(run)))
+def ring(run: UUID) -> None:
+    """After the commit of the current transaction, asks a worker to drive the run."""
+    transaction.on_commit(lambda: send(DRIVE, str(run)))
 
 
 def send(task: str, *arguments: str) -> None:

@@ -14,11 +14,9 @@ from uuid import UUID
 
 from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
-from playbooks.domain.statuses import StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step
-from playbooks.operations import bell
-from playbooks.operations.moves import move_steps
+from playbooks.operations import bell, moves
 from playbooks.operations.refusals import Missing
 from playbooks.operations.statements import fetch, key
 
@@ -79,8 +77,7 @@ class Change:
 
     def make_ready(self, step: Step) -> None:
         """A step that was pending is ready: it is written when something else is done with it, or at the end."""
-        step.status = StepStatus.READY.value
-        step.changed_at = self.now
+        moves.foresee_ready(step, now=self.now)
         self.unwritten.append(step)
         self.ready += 1
 
@@ -88,17 +85,16 @@ class Change:
         """A step that may be ready in memory only is claimed: it is what the database says that it is."""
         if any(each is step for each in self.unwritten):
             self.unwritten = [each for each in self.unwritten if each is not step]
-            step.status = StepStatus.PENDING.value
+            moves.recall(step)
 
     def write_ready(self) -> None:
         """Brings the steps that are ready into the database."""
-        for step in self.unwritten:
-            step.status = StepStatus.PENDING.value
-        move_steps(self.unwritten, StepStatus.READY, now=self.now)
+        moves.write_foreseen(self.unwritten, now=self.now)
         self.unwritten.clear()
 
     def finish(self, *, taken: int = 0) -> None:
-        """Appends the entries and rings once for each ready step beyond those `taken` by the caller itself.
+        """Appends the entries, and rings when more steps are ready than those `taken` by the caller itself: whoever
+        hears it claims one, and rings for the next.
 
         Whoever drove the run before has no picture of it any more that is up to date.
         """
@@ -106,7 +102,8 @@ class Change:
         if self.run.driver != self.driver:
             Run.objects.filter(pk=self.run.pk).update(driver=self.driver)
         audit.append(*self.entries)
-        bell.ring(self.run.pk, times=max(self.ready - taken, 0))
+        if self.ready > taken:
+            bell.ring(self.run.pk)
 
 
 def run_stream(run: Run) -> Stream:

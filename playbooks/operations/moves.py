@@ -117,6 +117,24 @@ def wait(
     )
 
 
+def foresee_ready(step: Step, *, now: datetime) -> None:
+    """pending -> ready, in memory: `write_foreseen`, or the claim of the step, writes it in this transaction."""
+    _check(step, StepStatus(step.status), StepStatus.READY)
+    _moved(step, StepStatus.READY, _of_step(StepStatus.READY, now, {}))
+
+
+def recall(step: Step) -> None:
+    """A step whose readiness was foreseen is what the database says again."""
+    step.status = StepStatus.PENDING.value
+
+
+def write_foreseen(steps: Iterable[Step], *, now: datetime) -> None:
+    foreseen = list(steps)
+    for step in foreseen:
+        recall(step)
+    move_steps(foreseen, StepStatus.READY, now=now)
+
+
 def claim(step: Step, attempt: Attempt, *, now: datetime) -> Attempt:
     """-> running, with the attempt that records the intent. The unique constraints fence rivals.
 

@@ -37,16 +37,17 @@ RECORDED_ELSEWHERE = {
 }
 
 SILENT = {
-    "executor.sweep._let_go": "a hold has its own entries; the claim of the step that goes on has one",
+    "executor.sweep._call": "a hold has its own entries; the claim of the step that goes on has one",
     "operations.children.ask_to_roll_back": "the rollback that it is a part of has an entry, and so has its end",
     "operations.children.tell_parent": "marks a step as due; the end of the run has its own entry",
     "operations.creation.create_run": "note_started writes the entry, once the run has its steps",
     "operations.creation.create_steps": "the start of the run, or of the block, has its own entry",
-    "operations.expiries.ended": "the end of the run that takes the change back has its own entry",
     "operations.rollbacks.create_undoing_steps": "the start of the rollback has an entry with its plan",
     "operations.turns.begin": "the end of the block has an entry, and so has each step in it",
     "operations.turns.drop_pending": "the end of the block has an entry with the number of its turns",
     "operations.turns.end": "the end of the block has an entry, and so has each step in it",
+    "operations.moves.write_foreseen": "whoever moves a row says why; moves only writes",
+    "operations.turns.take_up": "the end of the block has an entry, and so has each step in it",
     "operations.turns.start_next": "the end of the block has an entry, and so has each step in it",
     "executor.perform._simulate": "what a simulator believes is no fact; the claim and the outcome have entries",
     "operations.idempotency.keep": "kept in the transaction of a change, which has its own entry",

@@ -96,7 +96,6 @@ def test_a_job_that_takes_too_long_is_stopped_and_has_stopped_before_the_step_sa
     run: Run, world: World
 ) -> None:
     later(run, seconds=61)
-    later(run, seconds=62)
     assert world.order[-1] == "stop scan"
     assert (scan(run).status, scan(run).is_stopping) == ("waiting", True)
     later(run, seconds=40)
