@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
+from drf_spectacular.utils import OpenApiParameter
 from pydantic import StrictBool, StrictInt, StringConstraints
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,10 +40,10 @@ LISTING = Listing(
     sortable=("created_at",),
 )
 STEPS = Listing(
-    ordering=("round", "frame", "position", "pk"),
+    ordering=("key", "pk"),
     filters={"frame": "frame", "status": "status", "kind": "kind", "round": "round"},
 )
-TURNS = Listing(ordering=("step__key", "index", "pk"), filters={"step": "step__key", "status": "status"})
+TURNS = Listing(ordering=("index", "pk"), filters={"status": "status"})
 SEE = Need(("see_run",), "read")
 Comment = Annotated[str, StringConstraints(max_length=10_000)]
 
@@ -215,11 +216,23 @@ class Steps(Endpoint):
 class Turns(Endpoint):
     needs = {"GET": SEE}
 
-    @described_list("runs_turns", "The turns of the blocks of a run", row=TurnView, listing=TURNS)
+    @described_list(
+        "runs_turns",
+        "The turns of one block of a run",
+        row=TurnView,
+        listing=TURNS,
+        parameters=[OpenApiParameter("step", str, required=True, description="The key of the block.")],
+    )
     def get(self, request: Request, pk: UUID) -> Response:
-        rows = found(queries.turn_rows(pk, principal_of(request)), "run", pk)
+        step = request.query_params.get("step", "")
+        rows = found(queries.turn_rows(pk, step, principal_of(request)), "run", pk)
         return page(
-            rows, request, self, listing=TURNS, show=lambda some: plains([queries.turn_view(t) for t in some])
+            rows,
+            request,
+            self,
+            listing=TURNS,
+            show=lambda some: plains([queries.turn_view(each) for each in some]),
+            also=frozenset({"step"}),
         )
 
 

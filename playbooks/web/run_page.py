@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -23,7 +23,8 @@ from playbooks.queries.runs import (
     TurnPage,
     TurnView,
     Wait,
-    run_view,
+    Window,
+    run_part,
     turn_page,
     turns_at,
 )
@@ -90,6 +91,7 @@ class Live:
     revision: str
     progress: str
     count: int
+    window: Window | None
     graph: SafeString | None  # of a very long run drawn only when it is asked for
     steps: tuple[ShownStep, ...]
     rollbacks: tuple[tuple[ShownStep, ...], ...]
@@ -106,7 +108,8 @@ class _Page:
     selection: Selection
     turns: Mapping[str, TurnView]
     page: TurnPage | None
-    by_frame: Mapping[str, Sequence[StepView]] = field(default_factory=dict)
+    by_frame: Mapping[str, Sequence[StepView]]
+    window: Window | None
 
 
 def page_of_run(pk: UUID, person: Principal, selection: Selection) -> tuple[RunView, Live] | None:
@@ -114,11 +117,14 @@ def page_of_run(pk: UUID, person: Principal, selection: Selection) -> tuple[RunV
     most = None if selection.is_whole else MOST_STEPS
     around = "" if selection.lap else selection.own_step
     part = Part(frames=selection.frames, most=most, page=selection.part, around=around)
-    run = run_view(pk, person, part)
-    if run is None:
+    found = run_part(pk, person, part)
+    if found is None:
         return None
+    run, window = found
     page = turn_page(pk, selection.place, selection.page) if _is_block(run, selection) else None
-    return run, _live(_Page(run, selection, turns_at(pk, selection.frames), page, _by_frame(run.steps)))
+    return run, _live(
+        _Page(run, selection, turns_at(pk, selection.frames), page, _by_frame(run.steps), window)
+    )
 
 
 def _is_block(run: RunView, selection: Selection) -> bool:
@@ -145,7 +151,8 @@ def _live(page: _Page) -> Live:
         revision=hashlib.sha256(seen.encode()).hexdigest()[:16],
         progress=f"{ended} of {count} steps ended",
         count=count,
-        graph=None if run.window else graph_of_run(run),
+        window=page.window,
+        graph=None if page.window else graph_of_run(run),
         steps=tuple(_shown(each, page) for each in top),
         rollbacks=tuple(
             tuple(_shown(step, page, lap=each.number) for step in each.steps) for each in run.rollbacks

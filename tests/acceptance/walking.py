@@ -13,8 +13,24 @@ from playbooks.web.urls import urlpatterns
 from tests.acceptance.browsing import Visitor
 
 # Addresses that only take forms, and the part of a page that is loaded into it.
-NO_PAGES = frozenset({"decide", "run-cancel", "resolve-step", "become", "check-playbook", "run-live"})
-PAGES = frozenset(str(pattern.name) for pattern in urlpatterns) - NO_PAGES
+NO_PAGES = frozenset(
+    {
+        "decide",
+        "run-cancel",
+        "run-pause",
+        "run-resume",
+        "run-again",
+        "resolve-step",
+        "become",
+        "check-playbook",
+    }
+    | {"run-live"}
+)
+# Pages that are always about something which the query names.
+WITH_QUERY = {"run-compare": "run-compare?a"}
+PAGES = frozenset(
+    WITH_QUERY.get(name, name) for name in {str(pattern.name) for pattern in urlpatterns} - NO_PAGES
+)
 EACH = Counter({"approval": 2, "run": 2})
 LINKS = """links => links
     .map(link => new URL(link.getAttribute("href"), document.baseURI))

@@ -13,6 +13,7 @@ from tests.api.callers import at_the_gate, session, succeeded, token_of
 from tests.cast import ATTACKER, Cast, connect, publish
 from tests.executor.conftest import fake, world  # noqa: F401 — fixtures
 from tests.executor.world import LOST, World
+from tests.web.scenes import Stage, child, failed, turns
 
 BODY = {"playbook": "block-attacker", "inputs": {"address": ATTACKER}}
 
@@ -134,3 +135,72 @@ def test_runs_are_filtered(cast: Cast) -> None:
     api = session(cast.analyst)
     assert [UUID(each["id"]) for each in api.get("runs/", status="waiting").json()["results"]] == [run.pk]
     assert api.get("runs/", playbook="another").json()["results"] == []
+
+
+def test_a_run_is_paused_and_resumed(cast: Cast) -> None:
+    run, _ = at_the_gate(cast)
+    api = session(cast.analyst)
+    refused = api.post(f"runs/{run.pk}/resume/")
+    assert (refused.status_code, refused.json()["rule"]) == (409, "run_not_paused")
+    assert api.post(f"runs/{run.pk}/pause/").status_code == 200
+    view = api.get(f"runs/{run.pk}/").json()
+    assert (view["paused_at"] is not None, view["may"]) == (True, ["cancel", "resume"])
+    assert "paused" in [each["reason"] for each in view["waits"]]
+    assert api.post(f"runs/{run.pk}/resume/").status_code == 200
+    assert api.get(f"runs/{run.pk}/").json()["paused_at"] is None
+
+
+def test_a_failed_run_is_run_again_and_both_know_of_each_other(
+    cast: Cast,
+    fake: Connection,  # noqa: F811
+    world: World,  # noqa: F811
+) -> None:
+    run = failed(Stage(cast, world, fake))
+    api = session(cast.analyst)
+    assert api.get(f"runs/{run.pk}/").json()["may"] == ["roll_back", "run_again"]
+    answer = api.post(f"runs/{run.pk}/rerun/")
+    assert answer.status_code == 201
+    (again,) = api.get("runs/", repeats=str(run.pk)).json()["results"]
+    assert (again["id"], again["repeats"]) == (answer.json()["id"], str(run.pk))
+    steps = {each["step"]: each for each in api.get(f"runs/{again['id']}/").json()["steps"]}
+    assert steps["block"]["adopted_from"] == str(run.pk)
+    succeeding = api.post(f"runs/{again['id']}/rerun/")
+    assert (succeeding.status_code, succeeding.json()["rule"]) == (409, "run_not_failed")
+
+
+def test_children_and_parents_are_listed(cast: Cast, fake: Connection, world: World) -> None:  # noqa: F811
+    run = child(Stage(cast, world, fake))
+    api = session(cast.analyst)
+    (step, _) = api.get(f"runs/{run.pk}/").json()["steps"]
+    (inner,) = api.get("runs/", parent=str(run.pk)).json()["results"]
+    assert (step["child"]["id"], step["child"]["status"]) == (inner["id"], "waiting")
+    assert (inner["parent"]["run"], inner["parent"]["step"]) == (str(run.pk), "contain")
+
+
+def test_turns_are_counted_in_the_run_and_listed_page_by_page(
+    cast: Cast,
+    fake: Connection,  # noqa: F811
+    world: World,  # noqa: F811
+) -> None:
+    run = turns(Stage(cast, world, fake))
+    api = session(cast.analyst)
+    view = api.get(f"runs/{run.pk}/").json()
+    block = next(each for each in view["steps"] if each["step"] == "hosts")
+    assert block["turns"] == {"count": 7, "running": 3, "succeeded": 0, "failed": 1, "cancelled": 0}
+    inner = {each["step"]: each for each in view["inner"]}
+    assert inner["isolate"]["counts"] == {"failed": 1, "succeeded": 3}
+    assert inner["settle"]["block"] == "hosts"
+    first = api.get(f"runs/{run.pk}/turns/", step="hosts", page_size="5").json()
+    assert [each["path"] for each in first["results"]] == [f"hosts[{index}]" for index in range(5)]
+    assert first["next"]
+    (gone,) = api.get(f"runs/{run.pk}/turns/", step="hosts", status="failed").json()["results"]
+    assert "there is no such host" in gone["sentence"]
+    steps = api.get(f"runs/{run.pk}/steps/", frame="hosts[1]").json()["results"]
+    assert [(each["step"], each["status"]) for each in steps] == [
+        ("hosts[1].isolate", "succeeded"),
+        ("hosts[1].settle", "waiting"),
+        ("hosts[1].verify", "pending"),
+    ]
+    assert (
+        api.get(f"runs/{run.pk}/steps/", status="failed").json()["results"][0]["title"] == "Isolate the host"
+    )

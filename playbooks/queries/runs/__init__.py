@@ -12,7 +12,16 @@ from playbooks.queries.runs.turns import (
     turn_view,
     turns_at,
 )
-from playbooks.queries.runs.view import Part, RequestOfRun, RollbackRound, RunView, run_view, unknown_steps
+from playbooks.queries.runs.view import (
+    Part,
+    RequestOfRun,
+    RollbackRound,
+    RunView,
+    Window,
+    run_part,
+    run_view,
+    unknown_steps,
+)
 from playbooks.queries.runs.waits import Wait
 
 __all__ = [
@@ -29,8 +38,10 @@ __all__ = [
     "TurnPage",
     "TurnView",
     "Wait",
+    "Window",
     "comparison",
     "row",
+    "run_part",
     "run_view",
     "runs",
     "step_rows",

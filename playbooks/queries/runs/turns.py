@@ -106,11 +106,11 @@ def turns_at(run: UUID, frames: Sequence[str]) -> dict[str, TurnView]:
     return {view.path: view for view in views}
 
 
-def turn_rows(run: UUID, person: Principal) -> QuerySet[Turn] | None:
-    """The turns of every block of the run; None where the person may not know of the run."""
+def turn_rows(run: UUID, block: str, person: Principal) -> QuerySet[Turn] | None:
+    """The turns of the block with this key; None where the person may not know of the run."""
     if not runs(person).filter(pk=run).exists():
         return None
-    return Turn.objects.filter(step__run=run, step__round=0).select_related("step")
+    return Turn.objects.filter(step__run=run, step__round=0, step__key=block).select_related("step")
 
 
 def turn_view(turn: Turn) -> TurnView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,9 +70,6 @@ class RequestOfRun:
     closed_at: datetime | None
 
 
-EVERYTHING = Part()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView(RunRow):
     """`why` is what a reader has to know first about why the run does not move, `waits` is all that does not.
@@ -87,7 +85,6 @@ class RunView(RunRow):
     why: Wait | None
     waits: tuple[Wait, ...]
     steps: tuple[StepView, ...]
-    window: Window | None
     counts: Mapping[str, int]
     inner: tuple[InnerStep, ...]
     rollbacks: tuple[RollbackRound, ...]
@@ -96,26 +93,34 @@ class RunView(RunRow):
     may: tuple[str, ...]
 
 
-def run_view(run: UUID, person: Principal, part: Part = EVERYTHING) -> RunView | None:
-    """None where there is no such run or the person may not know of it."""
+def run_view(run: UUID, person: Principal) -> RunView | None:
+    """All steps of the run itself, none of its turns. None where the person may not know of it."""
+    found = run_part(run, person, Part())
+    return found[0] if found else None
+
+
+def run_part(run: UUID, person: Principal, part: Part) -> tuple[RunView, Window | None] | None:
+    """The run with the part of its steps that is wanted, and which part that is; None as its place where it is all.
+
+    None where there is no such run or the person may not know of it.
+    """
     found = with_documents(runs(person)).select_related("paused_by").filter(pk=run).first()
     if found is None:
         return None
     side = side_of(found.version.document, {})
-    counts = _counts(found)
-    window = _window(found, sum(counts.values()), part)
+    counts = _counts(found) if part.most else None
+    window = _window(found, sum(counts.values()), part) if counts else None
     loaded, requests = load(found, part.frames, _positions(window)), _requests(found, part.frames)
     titles = {name: body.get("title", "") for name, body in side.steps.items()}
     waits = waits_of(found, side.steps, requests, timezone.now())
-    return RunView(
+    view = RunView(
         **head(found),
         inputs=found.inputs,
         outputs=found.outputs,
         why=why_of(found, waits),
         waits=waits,
         steps=_views(loaded, 0, titles),
-        window=window,
-        counts=counts,
+        counts=counts or Counter(each.status for each in loaded.rows if not each.round and not each.frame),
         inner=_inner(found, side),
         rollbacks=tuple(
             RollbackRound(number, _views(loaded, number, titles)) for number in range(1, found.rollbacks + 1)
@@ -124,6 +129,7 @@ def run_view(run: UUID, person: Principal, part: Part = EVERYTHING) -> RunView |
         previous=_previous(found, person),
         may=_may(found, waits, access.permissions_of(person)),
     )
+    return view, window
 
 
 def unknown_steps(run: RunView) -> tuple[StepView, ...]:
