@@ -162,13 +162,19 @@ def _page(
         "form": form,
         "told": told,
         "refusal": refusal,
-        "graph": graph_of_document(version.document, dict(_marks(told.path)) if told else {}),
+        "graph": graph_of_document(version.document, _marks(version.document, told.path) if told else {}),
         "may_perform": access.may(person_of(request), "start_run"),
     }
     return render(request, "dry_run.html", context, status=status)
 
 
-def _marks(path: Sequence[PathStep]) -> Iterator[tuple[str, Mark]]:
+def _marks(document: Mapping[str, Any], path: Sequence[PathStep]) -> dict[str, Mark]:
+    """Of every step, also of those in blocks that never had a turn."""
+    unseen = {step["id"]: Mark("not_reached", "") for step in _steps(document["steps"])}
+    return {**unseen, **dict(_seen(path))}
+
+
+def _seen(path: Sequence[PathStep]) -> Iterator[tuple[str, Mark]]:
     """Of each step the turn that asks for attention first."""
     turns: dict[str, list[PathStep]] = {}
     for step in _walked(path):

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from playbooks.models import PlaybookVersion
-from playbooks.operations import dry_runs
+from playbooks.operations import dry_runs, people, playbooks
+from playbooks.operations.caller import SYSTEM
 from playbooks.operations.dry_runs import About, DryRun
 from tests.cast import ATTACKER, Cast, connect, publish
 
@@ -55,3 +56,45 @@ def test_it_walks_to_the_end_and_tells_what_would_be_sent_and_asked(
     assert approval.deciders == ("Netowner", "Tier2")
     assert [each["step"] for each in approval.covered] == ["block"]
     assert told.outputs == {"blocked": ATTACKER}
+
+
+def test_a_draft_that_runs_another_is_walked_with_what_it_would_pin_now(
+    cast: Cast, block: PlaybookVersion
+) -> None:
+    text = (
+        "playbook: around\ntitle: Around\nsteps:\n"
+        f"  - {{id: contain, run: block-attacker, with: {{address: {ATTACKER}}}}}\n"
+        "  - {id: other, needs: [], run: nowhere}\n"
+    )
+    draft = playbooks.draft(text, caller=cast.caller("author"))
+    told = walk(cast, draft, choose={"contain": {"gate": "deny"}})
+    assert statuses(told) == {"contain": "failed", "other": "failed"}
+    contain, other = told.path
+    assert contain.run is not None
+    assert [step.status for step in contain.run.path] == ["taken", "taken", "failed", "skipped", "skipped"]
+    assert other.sentence == "nowhere has no published version, so it cannot be run."
+    assert [each.step for each in told.approvals] == ["contain › gate"]
+
+
+def test_whoever_asks_and_whoever_wrote_it_could_not_decide(cast: Cast, block: PlaybookVersion) -> None:
+    people.grant(cast.author, "tier-2", actor=SYSTEM, granted_by=None)
+    told = walk(cast, block, who="analyst", inputs={"address": ATTACKER})
+    (approval,) = told.approvals
+    assert approval.deciders == ("Netowner", "Tier2")
+    assert [(each.name, each.rule) for each in approval.barred or ()] == [("Author", "own_playbook")]
+    people.revoke(cast.netowner, "network-owner", actor=SYSTEM)
+    (approval,) = walk(cast, block, inputs={"address": ATTACKER}).approvals
+    assert approval.problem == "Nobody can fill the seat network-owner, so this would never be granted."
+
+
+def test_ten_thousand_turns_are_walked_and_twenty_are_shown(cast: Cast, block: PlaybookVersion) -> None:
+    text = (
+        "playbook: many\ntitle: Many\ninputs: {items: {type: list}}\nsteps:\n"
+        "  - id: all\n    each: ${ inputs.items }\n    steps: [{id: one, set: {item: '${ item }'}}]\n"
+        "outputs: {count: '${ steps.all.outputs.count }'}\n"
+    )
+    draft = playbooks.draft(text, caller=cast.caller("author"))
+    told = walk(cast, draft, inputs={"items": list(range(10_000))})
+    assert (told.status, told.outputs) == ("succeeded", {"count": 10_000})
+    assert (len(told.path[0].turns), told.path[0].turns_left_out) == (20, 9_980)
+    assert any("first 20 turns" in note for note in told.notes)

@@ -71,6 +71,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {approval.problem}")
         for question in told.questions:
             self.stdout.write(f"would ask {question.step}: {question.question} ({question.role})")
+        for undoing in told.undoing:
+            self.stdout.write(f"would take back {undoing['step']}: {undoing['action']}")
         for note in told.notes:
             self.stdout.write(note)
         self.stdout.write(f"{told.playbook} {told.number} {told.status} {told.sentence}".rstrip())
