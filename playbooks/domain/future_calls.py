@@ -33,10 +33,16 @@ def calls_behind(definition: Definition, path: str, scope: Scope, ids: Sequence[
             yield FutureCall(key_in(frame, each), definition.steps[each], seen)
 
 
-def unknown_key(key: str, gate_frame: str) -> str:
-    """How `calls_behind` names a step of which the turns were not known at the gate: `hosts[*].isolate`."""
-    inner = key.removeprefix(f"{gate_frame}.") if gate_frame else key
-    return key_in(gate_frame, re.sub(r"\[\d+\]", "[*]", inner))
+def unknown_keys(key: str) -> tuple[str, ...]:
+    """Every name by which `calls_behind` may have named a step that it could not show: its key, and, for each block
+    of which the turns were not known, `hosts[*].isolate`. What is inside such a block is not known either.
+    """
+    known = key
+    names = [known]
+    while (found := known.rpartition("["))[1]:
+        known = found[0]
+        names.append(known + re.sub(r"\[\d+\]", "[*]", key[len(known) :]))
+    return tuple(names)
 
 
 def _turns(

@@ -19,7 +19,6 @@ from playbooks.models.decisions import Decision
 from playbooks.operations import requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change
-from playbooks.operations.definitions import definition_of
 from playbooks.operations.limits import is_beyond_blast_radius
 from playbooks.operations.moves import move, wait
 from playbooks.operations.rounds import Frame, moment
@@ -59,7 +58,7 @@ def authorize(
     if step.effect == Effect.READ or step.undoes_id:
         return Granted(())
     granted: list[ApprovalRequest] = []
-    for gate in _gates(frame, step):
+    for gate in requests.gates_before(frame, step):
         verdict = _verdict_of_gate(change, frame, step, gate, now)
         if not isinstance(verdict, Granted):
             return verdict
@@ -93,23 +92,15 @@ def frozen_at(change: Change, frame: Frame, step: Step) -> str:
     if step.undoes_id:
         return moment(change.now)
     has_asked_itself = bool(step.sentence)
-    asked = [*_gates(frame, step), *([step] if has_asked_itself else [])]
-    latest = requests.latest_in_force(asked)
-    if latest is None:
-        return moment(change.now)
-    return str(requests.stored_subject(latest)["frozen_at"])
-
-
-def _gates(frame: Frame, step: Step) -> list[Step]:
-    known = {each.name: each for each in [*frame.outer, *frame.steps.values()]}
-    return [known[gate] for gate in definition_of(frame.run.version_id).gates[step.name]]
+    asked = [*requests.gates_before(frame, step), *([step] if has_asked_itself else [])]
+    return requests.shown_moment(asked, change.now)
 
 
 def _verdict_of_gate(
     change: Change, frame: Frame, step: Step, gate: Step, now: str
 ) -> Granted | Waits | Forbidden:
     if gate.status != StepStatus.SUCCEEDED:
-        return _past_closed_gate(step, gate)
+        return _past_closed_gate(frame, step, gate)
     request = _request_in_force(gate)
     if request is None:
         return Forbidden(f"No approval of the gate {gate.key} is in force.")
@@ -145,13 +136,15 @@ def _verdict_of_request(
     return Granted((request,) if is_shown else ())
 
 
-def _past_closed_gate(step: Step, gate: Step) -> Granted | Forbidden:
-    """A gate that its own condition left out asks for nothing. Past any other gate that did not open, people may be
-    told, and nothing may be changed.
+def _past_closed_gate(frame: Frame, step: Step, gate: Step) -> Granted | Forbidden:
+    """A gate that its own condition left out asks for nothing, and does not stand before those that come before it.
+    Past any other gate that did not open, people may be told, and nothing may be changed.
     """
-    left_out = gate.status == StepStatus.SKIPPED and gate.sentence == CONDITION
-    if left_out or step.effect == Effect.MESSAGE:
+    if gate.status == StepStatus.SUCCEEDED or step.effect == Effect.MESSAGE:
         return Granted(())
+    if gate.status == StepStatus.SKIPPED and gate.sentence == CONDITION:
+        verdicts = [_past_closed_gate(frame, step, before) for before in requests.gates_before(frame, gate)]
+        return next((each for each in verdicts if isinstance(each, Forbidden)), Granted(()))
     return Forbidden(f"The gate {gate.key} did not open, so this cannot run.")
 
 

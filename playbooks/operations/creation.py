@@ -14,9 +14,9 @@ from playbooks.domain.inputs import accept_inputs
 from playbooks.domain.verbs import Verb
 from playbooks.models import Alert, Case, Principal, Run, RunTrigger, Step
 from playbooks.operations.actions import action_of, effect_of, uses_simulator
-from playbooks.operations.authors import authors_of
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import definition_of
+from playbooks.operations.influence import authors_behind, requesters_of
 from playbooks.operations.refusals import Invalid
 from playbooks.operations.rounds import moment
 
@@ -106,7 +106,6 @@ def accepted_inputs(
 
 def note_started(change: Change) -> None:
     run, definition = change.run, definition_of(change.run.version_id)
-    requester = {str(run.requested_by.pk): str(run.requested_by)} if run.requested_by else {}
     change.note(Verb.RUN_ATTACHED, stream=Stream("case", str(run.case_id)), facts={"run": str(run.pk)})
     change.note(
         Verb.RUN_STARTED,
@@ -119,8 +118,8 @@ def note_started(change: Change) -> None:
             "case": str(run.case_id),
             "parent": _parent(run),
             "repeats": str(run.repeats_id) if run.repeats_id else None,
-            "requesters": requester,
-            "authors": authors_of(run.version),
+            "requesters": requesters_of(run),
+            "authors": authors_behind(run),
             "simulated": run.is_simulated,
             "inputs": run.inputs,
         },

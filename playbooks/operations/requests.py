@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from playbooks.audit import Subject
@@ -16,16 +16,16 @@ from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
-from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_key
+from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.statuses import RequestStatus, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Run, Seat, Step
 from playbooks.operations.actions import actions, connection_for, connection_name
-from playbooks.operations.authors import authors_of
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import Definition, definition_of
+from playbooks.operations.influence import authors_behind, requesters_of
 from playbooks.operations.moves import move, wait
 from playbooks.operations.questions import shown_to_people
 from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
@@ -81,9 +81,9 @@ def waiting_for(request: ApprovalRequest) -> list[Step]:
     """The steps that wait for the request: the gate, and what it covers and was voided at the claim."""
     about = stored_subject(request)
     keys = {about["gate"], *(item["step"] for item in about["covered"])}
-    unknown, frame = set(about["not_covered"]), request.step.frame
+    unknown = set(about["not_covered"])
     waiting = request.run.steps.filter(round=0, wait_reason=WaitReason.APPROVAL).order_by("position")
-    return [step for step in waiting if step.key in keys or unknown_key(step.key, frame) in unknown]
+    return [step for step in waiting if step.key in keys or not unknown.isdisjoint(unknown_keys(step.key))]
 
 
 def tell_deadline(request: ApprovalRequest) -> None:
@@ -119,8 +119,7 @@ def terms(asking: Step) -> dict[str, Any]:
 
 def is_shown(request: ApprovalRequest, step: Step) -> bool:
     """Whether the request shows the step, or has to: what it could not show it names."""
-    unknown = stored_subject(request)["not_covered"]
-    return unknown_key(step.key, request.step.frame) not in unknown
+    return set(unknown_keys(step.key)).isdisjoint(stored_subject(request)["not_covered"])
 
 
 def covered_now(frame: Frame, step: Step, now: str) -> Covered:
@@ -129,12 +128,17 @@ def covered_now(frame: Frame, step: Step, now: str) -> Covered:
     return covered_call(frame.run, FutureCall(step.key, document, frame.scope(now)))
 
 
-def latest_in_force(asking: Sequence[Step]) -> ApprovalRequest | None:
-    """The request that was opened last, of those in force that one of these steps has opened."""
-    if not asking:
-        return None
-    found = ApprovalRequest.objects.filter(step__in=asking, status__in=IN_FORCE)
-    return found.order_by("-opened_at").first()
+def gates_before(frame: Frame, step: Step) -> list[Step]:
+    """The gates that answer for a step of the frame."""
+    known = {each.name: each for each in [*frame.outer, *frame.steps.values()]}
+    return [known[gate] for gate in definition_of(frame.run.version_id).gates[step.name]]
+
+
+def shown_moment(asking: Sequence[Step], now: datetime) -> str:
+    """The moment that was shown as `now` by the latest request in force of those that ask; without one, `now`."""
+    found = ApprovalRequest.objects.filter(step__in=asking, status__in=IN_FORCE) if asking else None
+    latest = found.order_by("-opened_at").first() if found is not None else None
+    return str(stored_subject(latest)["frozen_at"]) if latest else moment(now)
 
 
 def _seats_of(asking: Step) -> list[str]:
@@ -208,8 +212,8 @@ def _create(
         subject=canonical(about).decode(),
         digest=digest(about),
         shown=shown,
-        requesters=_requesters(run),
-        authors=authors_of(run.version),
+        requesters=requesters_of(run),
+        authors=authors_behind(run),
         late=document.late,
         within_seconds=int(within / timedelta(seconds=1)),
         opened_at=change.now,
@@ -242,9 +246,3 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
 
 def _identity(request: ApprovalRequest) -> dict[str, str]:
     return {"request": str(request.pk), "step": request.step.key, "digest": request.digest}
-
-
-def _requesters(run: Run) -> dict[str, str]:
-    """Whoever asked for the run, and whoever gave it an answer: they have set what is to run."""
-    people = [run.requested_by, *(each.answered_by for each in run.questions.select_related("answered_by"))]
-    return {str(person.pk): str(person) for person in people if person is not None}

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.duties import Denial
-from playbooks.domain.statuses import RunStatus, StepStatus
+from playbooks.domain.statuses import ExpiryStatus, RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Run, RunTrigger, Step
-from playbooks.operations.actions import actions
+from playbooks.models import Expiry, Run, RunTrigger, Step
+from playbooks.operations.actions import actions, uses_simulator
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.creation import Origin, create_run, note_started
@@ -31,6 +31,12 @@ NOT_FAILED = Denial(
     "run_not_failed", "Only a run that failed or was cancelled can be run again from where it ended."
 )
 TAKEN_BACK = Denial("run_rolled_back", "This run was rolled back, at least in part. Start a new run instead.")
+
+SWITCHED = Denial(
+    "run_simulated_otherwise",
+    "A connection was switched between simulated and real since, so what this run did cannot be taken over. "
+    "Start a new run instead.",
+)
 
 
 def rerun(run: UUID, *, caller: Caller) -> Run:
@@ -69,8 +75,21 @@ def rerun(run: UUID, *, caller: Caller) -> Run:
 def _require_failed(run: Run) -> None:
     if run.trigger == RunTrigger.EXPIRY or run.status not in MAY_RUN_AGAIN:
         raise Refused(NOT_FAILED)
-    if run.rollbacks or has_taken_back(run):
+    if run.is_simulated != (run.simulates_all or uses_simulator(definition_of(run.version_id))):
+        raise Refused(SWITCHED)
+    if _was_taken_back(run):
         raise Refused(TAKEN_BACK)
+
+
+def _was_taken_back(run: Run) -> bool:
+    """Whether anything was undone that the run did, that a run did of which it is a re-run, or that one did which
+    they started; or is left to others to undo.
+    """
+    is_over = Expiry.objects.filter(step__run=run).exclude(status=ExpiryStatus.ACTIVE).exists()
+    if run.rollbacks or is_over or has_taken_back(run):
+        return True
+    before = [run.repeats] if run.repeats else []
+    return any(_was_taken_back(each) for each in [*before, *Run.objects.filter(parent__run=run)])
 
 
 def _adopt(change: Change, before: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -96,7 +96,16 @@ def undoes(run: Run) -> bool:
 def _nodes(run: Run, path: str, own: Steps) -> Sequence[Node]:
     if undoes(run):
         return tuple(Node(key=key, kind=step.kind, needs=tuple(step.needs)) for key, step in own.items())
-    return definition_of(run.version_id).nodes[name_of(block_of(path))]
+    nodes = definition_of(run.version_id).nodes[name_of(block_of(path))]
+    return tuple(_after_gates(run, node, own) for node in nodes) if run.repeats_id and not path else nodes
+
+
+def _after_gates(run: Run, node: Node, own: Steps) -> Node:
+    """In a re-run a gate may be asked again of which some is done already: what is left waits for it all the same."""
+    if not any(own[need].adopts_id for need in node.needs):
+        return node
+    gates = definition_of(run.version_id).gates[node.key]
+    return replace(node, needs=tuple(dict.fromkeys([*node.needs, *gates])))
 
 
 def _planned(step: Step) -> str:

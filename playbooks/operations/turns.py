@@ -18,6 +18,7 @@ from playbooks.domain.playbook import Step as DocumentStep
 from playbooks.domain.statuses import RunStatus, StepStatus, TurnStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.models import Step, Turn
+from playbooks.operations import requests
 from playbooks.operations.change import Change
 from playbooks.operations.creation import create_steps
 from playbooks.operations.definitions import definition_of
@@ -32,7 +33,8 @@ def begin(change: Change, frame: Frame, block: Step) -> None:
     """The block waits for its turns. Raises ExpressionError when what it goes through cannot be had."""
     document = _document(block)
     if block.kind == "each":
-        items = _items(document, frame.scope(moment(change.now)))
+        shown = requests.shown_moment(requests.gates_before(frame, block), change.now)
+        items = _items(document, frame.scope(shown))
         Turn.objects.bulk_create(Turn(step=block, index=index, item=item) for index, item in enumerate(items))
     elif _is_wanted(document, frame.scope(moment(change.now)) | {"turn": 1}):
         Turn.objects.create(step=block, index=0)

@@ -15,7 +15,7 @@ from playbooks.domain.dry_runs.world import Call
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.frames import enclosing
-from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_key
+from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.planner import CONDITION
 from playbooks.domain.statuses import StepStatus
 from playbooks.domain.subject import first_difference
@@ -89,17 +89,21 @@ def _gates(walk: Walk, step: LiveStep) -> list[LiveStep]:
 
 def _verdict_of_gate(walk: Walk, step: LiveStep, gate: LiveStep, effect: str, now: str) -> Verdict:
     if gate.status is not StepStatus.SUCCEEDED:
-        return _past_closed_gate(gate, effect)
+        return _past_closed_gate(walk, gate, effect)
     if gate.request is None:
         return Verdict(StepStatus.FAILED, f"No approval of the gate {gate.key} is in force.")
     return _verdict_of_request(walk, step, gate.request, effect, now)
 
 
-def _past_closed_gate(gate: LiveStep, effect: str) -> Verdict:
-    """A gate that its own condition left out asks for nothing. Past any other that did not open, people may be told."""
-    left_out = gate.status is StepStatus.SKIPPED and gate.sentence == CONDITION
-    if left_out or effect == Effect.MESSAGE:
+def _past_closed_gate(walk: Walk, gate: LiveStep, effect: str) -> Verdict:
+    """A gate that its own condition left out asks for nothing, and does not stand before those that come before it.
+    Past any other that did not open, people may be told.
+    """
+    if gate.status is StepStatus.SUCCEEDED or effect == Effect.MESSAGE:
         return MAY_RUN
+    if gate.status is StepStatus.SKIPPED and gate.sentence == CONDITION:
+        verdicts = (_past_closed_gate(walk, before, effect) for before in _gates(walk, gate))
+        return next((each for each in verdicts if each is not MAY_RUN), MAY_RUN)
     return Verdict(StepStatus.FAILED, f"The gate {gate.key} did not open, so this cannot run.")
 
 
@@ -116,7 +120,7 @@ def _verdict_of_limit(walk: Walk, step: LiveStep, call: Call, effect: str, now: 
 
 def _verdict_of_request(walk: Walk, step: LiveStep, request: Request, effect: str, now: str) -> Verdict:
     gate = request.asking
-    is_shown = unknown_key(step.key, gate.frame.path) not in request.not_covered
+    is_shown = set(unknown_keys(step.key)).isdisjoint(request.not_covered)
     if not is_shown and effect == Effect.DESTROY:
         return Verdict(StepStatus.FAILED, HIDDEN.format(gate=gate.key))
     if is_shown and (changed := _difference(walk, step, request, now)):
