@@ -61,7 +61,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """The context processor. Nothing is read before a template asks for it."""
     return {
         "navigation": SimpleLazyObject(lambda: _navigation(request)),
-        "held": SimpleLazyObject(lambda: _held(request)),
+        "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
     }
 

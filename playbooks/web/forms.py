@@ -17,7 +17,7 @@ INPUT = "input_"  # before the name of an input, so that none meets a field of t
 class Lines(forms.CharField):
     """A list: one value a line."""
 
-    widget = forms.Textarea
+    widget = forms.Textarea(attrs={"rows": 4})
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value) or ""
@@ -73,8 +73,12 @@ class Answers(Typed):
         super().__init__(*args, **kwargs)
         for each in asked:
             spec = {"type": each.type, "title": each.title, "default": each.default}
-            self.fields[INPUT + each.name] = _field(each.name, spec)
-            self.fields[INPUT + each.name].initial = _initial(each)
+            field = self.fields[INPUT + each.name] = _field(each.name, spec)
+            field.initial = _initial(each)
+            if each.default == "" or each.type in {"list", "boolean"}:
+                field.help_text = "One a line." if each.type == "list" else ""
+            if isinstance(field, forms.TypedChoiceField) and each.default is not None:
+                field.choices, field.required = [(True, "Yes"), (False, "No")], True
 
     def values(self) -> dict[str, Any]:
         lists = {name: value for name, value in self.cleaned_data.items() if value == []}
