@@ -11,11 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from playbooks.domain.statuses import VersionStatus
+from playbooks.management.library import SHIPPED, install
 from playbooks.models import PlaybookVersion
 from playbooks.operations import playbooks
 from playbooks.operations.refusals import Refused
 from tests.cast import Cast, publish
-from tests.operations.test_library import LIBRARY
 
 SMALL = "playbook: small\ntitle: Small\nsteps:\n  - id: note\n    set: {a: 1}   # one\r\n"
 
@@ -66,21 +66,21 @@ def fails(tree: Path, *options: str) -> tuple[str, str]:
 
 
 def test_the_library_goes_round_without_a_difference(cast: Cast, tree: Path) -> None:
-    for path in LIBRARY:
-        playbooks.ship(path.read_bytes().decode())
-    assert export(tree) == f"{len(LIBRARY)} written, 0 unchanged.\n"
+    for name in SHIPPED:
+        install(name)
+    assert export(tree) == f"{len(SHIPPED)} written, 0 unchanged.\n"
     commit(tree)
-    for path in LIBRARY:
+    for path in SHIPPED.values():
         assert (tree / path.name).read_bytes() == path.read_bytes()
     count = PlaybookVersion.objects.count()
-    assert take_in(tree, "--author", "author").count(": unchanged") == len(LIBRARY)
+    assert take_in(tree, "--author", "author").count(": unchanged") == len(SHIPPED)
     assert PlaybookVersion.objects.count() == count
-    assert export(tree) == f"0 written, {len(LIBRARY)} unchanged.\n"
+    assert export(tree) == f"0 written, {len(SHIPPED)} unchanged.\n"
     assert git(tree, "status", "--porcelain") == ""
 
 
 def test_an_empty_installation_takes_a_tree_in_as_drafts_and_gives_it_back(cast: Cast, tree: Path) -> None:
-    for path in LIBRARY:
+    for path in SHIPPED.values():
         (tree / path.name).write_bytes(path.read_bytes())
     (tree / "small.yaml").write_bytes(SMALL.encode())
     commit(tree)
