@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,13 +32,27 @@ class Request:
     gate: str
     digest: str
     seats: list[str]
-    covered: frozenset[str]
+    covered: (
+        Mapping[str, Any] | None
+    )  # what was shown of each step; None where the entry holds its digest only
+    not_covered: frozenset[str]  # steps that could not be shown
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
     status: str = "open"
     approvers: set[str] = field(default_factory=set)
     deciders: set[str] = field(default_factory=set)
     has_quorum: bool = False
+
+    def covers(self, step: str) -> bool:
+        return self.covered is None or step in self.covered
+
+    def hides(self, step: str) -> bool:
+        """Whether it covers other turns of the step, so that it would have had to be asked about this one."""
+        if self.covered is None or step in self.covered or not self.not_covered.isdisjoint(_names(step)):
+            return False
+        around = self.gate.rpartition(".")[0]
+        inside = step.startswith(f"{around}.") or not around
+        return inside and _name(step) in {_name(each) for each in [*self.covered, *self.not_covered]}
 
 
 @dataclass(slots=True)
@@ -74,6 +89,8 @@ class Replay:
         match entry.verb:
             case "run.started":
                 self.requesters = dict(facts.get("requesters", {}))
+            case "question.answered":  # whoever sets what is to run counts as requester from then on
+                self.requesters[entry.actor_id] = entry.actor_label
             case "request.opened":
                 self._open(facts)
             case "decision.made":
@@ -107,8 +124,8 @@ class Replay:
             set(self.requesters) <= set(facts["requesters"]),
             "Whoever asked for the run is not among its requesters.",
         )
+        shown = _read(subject) if isinstance(subject, str) else {"covered": None}
         if isinstance(subject, str):
-            shown = json.loads(subject)
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
             covered = [item["step"] for item in shown["covered"]]
             _require(covered == list(facts["covered"]), "The covered steps are not those that were shown.")
@@ -116,7 +133,8 @@ class Replay:
             gate=facts["step"],
             digest=digest,
             seats=seats,
-            covered=frozenset(facts["covered"]),
+            covered=_shown_of(shown["covered"]),
+            not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
         )
@@ -185,7 +203,7 @@ class Replay:
         request = self._request(facts)
         _require(request.status in IN_FORCE, f"A request that is {request.status} is used.")
         _require(facts["digest"] == request.digest, "Another digest is used than was granted.")
-        _require(facts["step"] in request.covered, f"The step {facts['step']} is not covered by the request.")
+        _require(request.covers(facts["step"]), f"The step {facts['step']} is not covered by the request.")
         request.status = "consumed"
 
     def _claim(self, facts: Mapping[str, Any]) -> None:
@@ -197,7 +215,7 @@ class Replay:
         named, step = facts["subject_digests"], facts["step"]
         for digest in named:
             usable = any(
-                each.digest == digest and each.status in IN_FORCE and step in each.covered
+                each.digest == digest and each.status in IN_FORCE and each.covers(step)
                 for each in self.requests.values()
             )
             _require(
@@ -206,17 +224,62 @@ class Replay:
             )
         if facts["round"] == 0 and facts["effect"] in GRAVE:
             self._require_every_gate(step, named)
+        self._require_the_same(facts)
         self.approved_actions += bool(named)
         self.other_actions += not named
 
     def _require_every_gate(self, step: str, named: list[str]) -> None:
         latest = {each.gate: each for each in self.requests.values()}
         for request in latest.values():
-            if step in request.covered:
+            _require(
+                not request.hides(step), f"The step {step} ran, and its request at {request.gate} hid it."
+            )
+            if request.covered is not None and step in request.covered:
+                # A step that asked for itself may have become one that need not ask.
+                is_named = request.digest in named or request.gate == step
                 _require(
-                    request.status in IN_FORCE and request.digest in named,
+                    request.status in IN_FORCE and is_named,
                     f"The step {step} ran although its request at {request.gate} is {request.status}.",
                 )
+
+    def _require_the_same(self, facts: Mapping[str, Any]) -> None:
+        """What ran is what was approved: the action, where, and with which parameters."""
+        for request in self.requests.values():
+            if request.digest in facts["subject_digests"] and request.covered is not None:
+                shown = request.covered[facts["step"]]
+                same = (
+                    shown["action"] == facts["action"]
+                    and shown["connection"]["name"] == facts["connection"]
+                    and shown["connection"]["revision"] == facts["connection_revision"]
+                    and shown["simulated"] == facts["simulated"]
+                    and _digest_of(_canonical(shown["parameters"])) == facts["parameters_digest"]
+                )
+                _require(same, f"The step {facts['step']} ran otherwise than was approved.")
+
+
+def _shown_of(shown: list[dict[str, Any]] | None) -> dict[str, Any] | None:
+    return None if shown is None else {each["step"]: each for each in shown}
+
+
+def _read(canonical: str) -> Any:
+    """JSON of which `_canonical` gives back the same bytes: a fraction keeps how it is written."""
+    return json.loads(canonical, parse_float=lambda text: f"\0{text}\0")
+
+
+def _canonical(value: object) -> str:
+    """The RFC 8785 form of what `_read` gave; the names are in their order."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return re.sub(r'"\\u0000([0-9eE.+-]+)\\u0000"', r"\1", text)
+
+
+def _names(step: str) -> tuple[str, ...]:
+    """By which names a request may say that it does not cover a step: its key, or with turns not known: a[*].b."""
+    indexes = [found.start() for found in re.finditer(r"\[", step)]
+    return (step, *(step[:at] + re.sub(r"\[\d+\]", "[*]", step[at:]) for at in indexes))
+
+
+def _name(step: str) -> str:
+    return step.rpartition(".")[2]
 
 
 def _digest_of(value: object) -> str:

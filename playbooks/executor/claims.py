@@ -205,8 +205,11 @@ def _start_run(change: Change, frame: Frame, step: Step) -> None:
     if _is_held(change, step, None):
         return
     try:
-        if _authority(change, frame, step, None, frozen_at(change, frame, step)) is not None:
-            children.start(change, frame, step)
+        now = frozen_at(change, frame, step)
+        if granted := _authority(change, frame, step, None, now):
+            given = children.inputs_of(frame, step, now)
+            _note_run(change, step, given, granted)
+            children.start(change, frame, step, given)
     except ExpressionError as error:
         waits.fail(change, step, str(error))
 
@@ -279,6 +282,24 @@ def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, gran
         simulated=call.is_simulated,
         parameters=dict(call.parameters),
         parameters_digest=attempt.parameters_digest,
+        subject_digests=[request.digest for request in granted.requests],
+    )
+
+
+def _note_run(change: Change, step: Step, given: Mapping[str, object], granted: Granted) -> None:
+    """As an approval shows it: the version that was pinned stands where else the connection does."""
+    definition = definition_of(change.run.version_id)
+    slug = str(definition.steps[step.name].run)
+    change.note_step(
+        Verb.STEP_CLAIMED,
+        step,
+        action="playbook.run",
+        effect=step.effect,
+        connection=slug,
+        connection_revision=definition.pins[slug]["number"],
+        simulated=change.run.simulates_all,
+        parameters=dict(given),
+        parameters_digest=digest(dict(given)),
         subject_digests=[request.digest for request in granted.requests],
     )
 

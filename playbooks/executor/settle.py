@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from zlib import crc32
 
@@ -135,7 +135,7 @@ def _store(change: Change, attempt: Attempt, outcome: Outcome) -> None:
 
 def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
     step = attempt.step
-    outputs, sealed = secrecy.sealed(step, outcome.outputs, _secret_outputs(change, step))
+    outputs, sealed = secrecy.sealed(step, outcome.outputs, secrecy.names_of(step))
     moves.settle_with_step(attempt, step, outputs, now=change.now, sealed=sealed)
     expiries.follow(change, step)
     change.note_step(
@@ -146,10 +146,6 @@ def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
         changed=outputs.get("changed"),
         simulated=attempt.is_simulated,
     )
-
-
-def _secret_outputs(change: Change, step: Step) -> Sequence[str]:
-    return () if step.undoes_id else definition_of(change.run.version_id).steps[step.name].secret_outputs
 
 
 def _wait_for_job(change: Change, attempt: Attempt, outcome: Pending) -> None:

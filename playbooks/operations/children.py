@@ -7,6 +7,7 @@ transaction; the parent collects the outcome when the sweep, or the bell, comes 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db.models import QuerySet
@@ -24,15 +25,20 @@ from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move_step, wait
 from playbooks.operations.refusals import Invalid
 from playbooks.operations.rollbacks import plan_of
-from playbooks.operations.rounds import Frame, moment
+from playbooks.operations.rounds import Frame
 
 MOST_DEEP = 8  # runs inside each other
 LOOK_AGAIN = timedelta(seconds=30)
 _UNDONE = frozenset({RunStatus.ROLLED_BACK, RunStatus.ROLLBACK_FAILED})
 
 
-def start(change: Change, frame: Frame, step: Step) -> None:
-    """Starts the playbook that the step runs; the step waits for its end, unless it is detached.
+def inputs_of(frame: Frame, step: Step, now: str) -> dict[str, object]:
+    """What the step gives to the playbook that it runs. Raises ExpressionError."""
+    return parameters_of(definition_of(frame.run.version_id).steps[step.name].with_, frame.scope(now))
+
+
+def start(change: Change, frame: Frame, step: Step, given: Mapping[str, object]) -> None:
+    """Starts the playbook that the step runs, with these inputs; the step waits for its end, unless it is detached.
 
     Raises ExpressionError when its inputs do not fit or runs are too deep inside each other.
     """
@@ -41,7 +47,6 @@ def start(change: Change, frame: Frame, step: Step) -> None:
     if run.depth + 1 >= MOST_DEEP:
         raise ExpressionError(f"{MOST_DEEP} runs are inside each other already, the most there may be.")
     version = pinned(definition, str(document.run))
-    given = parameters_of(document.with_, frame.scope(moment(change.now)))
     try:
         inputs = accepted_inputs(version, given, run.context, change.now)
     except Invalid as error:

@@ -20,7 +20,7 @@ from playbooks.domain.statuses import (
 )
 from playbooks.domain.verbs import Verb
 from playbooks.models import Alert, Case, PlaybookVersion, Principal, Run, RunTrigger, Step
-from playbooks.operations import expiries, idempotency
+from playbooks.operations import expiries, idempotency, secrecy
 from playbooks.operations.caller import Caller
 from playbooks.operations.cases import open_case
 from playbooks.operations.change import Change, lock_run
@@ -142,26 +142,34 @@ def resolve(
         if unknown is None:
             raise Refused(Denial("not_unknown", f"The outcome of step {step} is not unknown (any more)."))
         change = Change(row, timezone.now(), caller.actor)
+        said, sealed = secrecy.sealed(unknown, outputs or {}, secrecy.names_of(unknown))
         change.note_step(
             Verb.STEP_RESOLVED,
             unknown,
             resolution=resolution.value,
-            outputs=dict(outputs or {}),  # later steps may send what this person says
+            outputs=said,  # later steps may send what this person says
             comment=comment,
         )
-        _resolve(change, unknown, resolution, outputs or {}, comment)
+        _resolve(change, unknown, resolution, said, sealed, comment)
         advance(change, unknown.frame)
         change.finish()
     return unknown
 
 
 def _resolve(
-    change: Change, step: Step, resolution: Resolution, outputs: Mapping[str, object], comment: str
+    change: Change,
+    step: Step,
+    resolution: Resolution,
+    outputs: Mapping[str, object],
+    sealed: bytes,
+    comment: str,
 ) -> None:
     attempt = step.attempts.order_by("-number")[0]
     if resolution is Resolution.HAPPENED:
         settle(attempt, AttemptStatus.SUCCEEDED, now=change.now, outputs=outputs, sentence=comment)
-        move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"changed": True, **outputs})
+        move_step(
+            step, StepStatus.SUCCEEDED, now=change.now, outputs={"changed": True, **outputs}, sealed=sealed
+        )
         expiries.follow(change, step)
         return
     settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=comment)

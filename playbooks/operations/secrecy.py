@@ -13,8 +13,14 @@ from uuid import UUID
 from django.db.models import Q
 
 from playbooks.models import Step, seal, unseal
+from playbooks.operations.definitions import definition_of
 
 REFERENCE = re.compile(r"secret:([0-9a-f]{32}):([a-z][a-z0-9_]*)")
+
+
+def names_of(step: Step) -> Sequence[str]:
+    """The outputs of a step that are secret."""
+    return () if step.undoes_id else definition_of(step.run.version_id).steps[step.name].secret_outputs
 
 
 def sealed(

@@ -23,7 +23,14 @@ WORKER = Actor("worker:1", "worker 1")
 DOCUMENT = {"title": "Block an address", "steps": [{"id": "block"}]}
 REQUESTERS = {ANALYST.id: ANALYST.label}
 AUTHORS = {"p-author": "Otto Author"}
-SUBJECT = {"run": "r-1", "seats": ["tier-2", "network-owner"], "covered": [{"step": "block"}]}
+BLOCK = {
+    "step": "block",
+    "action": "edge.block",
+    "connection": {"id": "c", "name": "edge", "revision": 1},
+    "parameters": {"address": "203.0.113.9"},
+    "simulated": False,
+}
+SUBJECT = {"run": "r-1", "seats": ["tier-2", "network-owner"], "covered": [BLOCK], "not_covered": []}
 TEXT = canonical(SUBJECT).decode()
 DIGEST = digest(SUBJECT)
 
@@ -68,7 +75,9 @@ def refused(person: Actor, role: str) -> dict[str, Any]:
 
 
 def claimed(digests: list[str]) -> dict[str, Any]:
-    return {"step": "block", "round": 0, "effect": "destroy", "subject_digests": digests}
+    sent = {"action": "edge.block", "connection": "edge", "connection_revision": 1, "simulated": False}
+    about = {"step": "block", "round": 0, "effect": "destroy", "subject_digests": digests}
+    return {**about, **sent, "parameters_digest": digest(BLOCK["parameters"])}
 
 
 def opened() -> dict[str, Any]:

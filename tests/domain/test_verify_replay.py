@@ -14,7 +14,16 @@ from playbooks.domain.entries import Body
 from playbooks.domain.replay import ContradictionError, Replay
 from playbooks.domain.seats import Seat
 
-SUBJECT = {"seats": ["tier-2"], "covered": [{"step": "block"}]}
+PARAMETERS = {"address": "203.0.113.9", "share": 0.5}
+SENT = {"action": "edge.block", "connection": "edge", "connection_revision": 3, "simulated": False}
+BLOCK = {
+    "step": "block",
+    "action": "edge.block",
+    "connection": {"id": "c", "name": "edge", "revision": 3},
+    "parameters": PARAMETERS,
+    "simulated": False,
+}
+SUBJECT = {"seats": ["tier-2"], "covered": [BLOCK], "not_covered": ["hosts[*].later"]}
 DIGEST = digest(SUBJECT)
 Story = list[tuple[str, str, dict[str, Any]]]  # verb, actor, facts
 
@@ -74,7 +83,8 @@ def story() -> Story:
 
 
 def claim(step: str, *digests: str, effect: str = "destroy") -> dict[str, Any]:
-    return {"step": step, "round": 0, "effect": effect, "subject_digests": list(digests)}
+    sent = {**SENT, "parameters_digest": digest(PARAMETERS)}
+    return {"step": step, "round": 0, "effect": effect, "subject_digests": list(digests), **sent}
 
 
 def replay(entries: Story) -> Replay:
@@ -147,6 +157,27 @@ LIES: dict[str, tuple[Callable[[Story], None], str]] = {
         "no granted request",
     ),
     "another step ran under it": (with_fact("step.claimed", "step", "other"), "no granted request stands"),
+    "it ran with other parameters": (
+        with_fact("step.claimed", "parameters_digest", digest({"address": "198.51.100.7"})),
+        "otherwise than was approved",
+    ),
+    "it ran somewhere else": (
+        with_fact("step.claimed", "connection", "other"),
+        "otherwise than was approved",
+    ),
+    "it ran after the connection was changed": (
+        with_fact("step.claimed", "connection_revision", 4),
+        "otherwise than was approved",
+    ),
+    "another action ran": (with_fact("step.claimed", "action", "edge.wipe"), "otherwise than was approved"),
+    "it was real, and a simulation was approved": (
+        with_fact("step.claimed", "simulated", True),
+        "otherwise than was approved",
+    ),
+    "whoever answered a question is no requester": (
+        lambda entries: entries.insert(1, ("question.answered", "tier2", {"question": "w"})),
+        "among its requesters",
+    ),
     "the refusal had other reasons": (with_fact("decision.refused", "denials", []), "other reasons"),
     "the refusal named another rule": (with_fact("decision.refused", "rule", "closed"), "first rule"),
     "a fact is missing": (with_fact("decision.made", "duty_facts", {}), "lacks a fact"),
@@ -183,3 +214,24 @@ def test_a_step_may_not_pass_a_gate_whose_request_is_open() -> None:
     entries = [*story()[:2], ("step.claimed", "worker", claim("block"))]
     with pytest.raises(ContradictionError, match="ran although its request at gate is open"):
         replay(entries)
+
+
+def test_a_turn_that_was_in_no_list_may_not_run_without_an_approval() -> None:
+    about = {**SUBJECT, "covered": [{**BLOCK, "step": "hosts[0].block"}]}
+    opened = {
+        **story()[1][2],
+        "subject": canonical(about).decode(),
+        "digest": digest(about),
+        "covered": ["hosts[0].block"],
+    }
+    entries = [story()[0], ("request.opened", "system", opened)]
+    replay([*entries, ("step.claimed", "worker", claim("hosts[3].later"))])
+    with pytest.raises(ContradictionError, match="hid it"):
+        replay([*entries, ("step.claimed", "worker", claim("hosts[1].block"))])
+
+
+def test_a_request_too_large_for_an_entry_covers_what_its_digest_says() -> None:
+    entries = copy.deepcopy(story())
+    opened = entries[1][2]
+    opened |= {"subject": {"sha256": DIGEST, "bytes": 70_000}, "covered": {"sha256": "00", "bytes": 60_000}}
+    assert replay(entries).approved_actions == 1

@@ -131,7 +131,7 @@ class Played:
         waiting = Step.objects.filter(status=StepStatus.WAITING, wait_reason=WaitReason.EVENT)
         for step in waiting.order_by("pk"):
             if self._word(step) != "late":
-                events.post(step.event, step.event_key, caller=self.cast.caller("tier2"), data={})
+                events.post(step.event, step.event_key, caller=self.answerer, data={})
                 return True
         return False
 

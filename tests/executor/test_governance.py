@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from playbooks import executor
@@ -13,7 +14,7 @@ from playbooks.domain.entries import parse_body
 from playbooks.domain.outcomes import Succeeded
 from playbooks.domain.replay import Replay
 from playbooks.domain.statuses import RequestStatus, RunStatus, StepStatus, Verdict
-from playbooks.models import ApprovalRequest, Run, Step
+from playbooks.models import ApprovalRequest, Attempt, Connection, Run, Step
 from playbooks.models.audit import AuditBody
 from playbooks.operations import (
     answers,
@@ -416,3 +417,53 @@ def test_an_approval_is_not_taken_over(begin: Begin, world: World, cast: Cast) -
     drive(again)
     assert (again.status, dict(world.effects)) == (RunStatus.SUCCEEDED, {"y": 1})
     replayed(again)
+
+
+# Evidence
+
+
+def test_a_step_that_had_to_ask_and_no_longer_has_to_is_no_contradiction(
+    begin: Begin, world: World, cast: Cast
+) -> None:
+    """Its connection has changed fewer targets again when the approval comes."""
+    Connection.objects.update(most_targets=1, targets_seconds=60, targets_role="tier-2")
+    run = begin(f"  - {{id: one, {ACT}, with: {{target: x}}}}\n  - {{id: two, {ACT}, with: {{target: y}}}}\n")
+    drive(run)
+    request = run.requests.get()
+    Attempt.objects.update(started_at=timezone.now() - timedelta(hours=1))
+    decide(request, cast)
+    drive(run)
+    assert run.status == RunStatus.SUCCEEDED
+    replayed(run)
+
+
+def test_a_run_of_another_playbook_is_evidence_as_an_action_is(
+    begin: Begin, world: World, cast: Cast
+) -> None:
+    publish(cast, CHILD)
+    run = begin(GATE + "  - {id: contain, run: the-child, with: {target: x}}\n")
+    decide(run.requests.get(), cast)
+    drive(run)
+    child = step(run, "contain").children.get()
+    drive(child)
+    decide(child.requests.get(), cast)
+    drive(child, run)
+    assert run.status == RunStatus.SUCCEEDED
+    assert (replayed(run).approved_actions, replayed(child).approved_actions) == (1, 1)
+
+
+def test_a_run_gets_the_moment_that_was_approved(begin: Begin, world: World, cast: Cast) -> None:
+    publish(cast, CHILD)
+    run = begin(
+        GATE
+        + """
+  - {id: rest, wait: {for: 1s}}
+  - {id: contain, run: the-child, with: {target: "${ now }"}}
+"""
+    )
+    request = run.requests.get()
+    decide(request, cast)
+    with time_machine.travel(timezone.now() + timedelta(minutes=1)):
+        later(run)
+    child = step(run, "contain").children.get()
+    assert child.inputs == {"target": requests.stored_subject(request)["frozen_at"]}

@@ -11,7 +11,7 @@ import pytest
 from playbooks import executor
 from playbooks.connectors import registry
 from playbooks.connectors.declaration import Binding, Connector, Context
-from playbooks.domain.outcomes import Outcome, Succeeded
+from playbooks.domain.outcomes import Failed, Lost, Outcome, Succeeded
 from playbooks.domain.statuses import RunStatus
 from playbooks.models import Run
 from playbooks.operations import connections, playbooks, runs
@@ -45,16 +45,20 @@ class Safe:
 
     def __init__(self) -> None:
         self.taken: list[str] = []
+        self.answers: list[Outcome] = []  # of `give`, before the password
+        self.echo: list[Outcome] = []  # of `take`, before what is kept
 
     def give(self, context: Context) -> Outcome:
-        return Succeeded({"password": PASSWORD, "changed": True})
+        return self.answers.pop() if self.answers else Succeeded({"password": PASSWORD, "changed": True})
 
     def take(self, context: Context, *, password: str) -> Outcome:
         self.taken.append(password)
+        if self.echo:
+            return self.echo.pop()
         return Succeeded({"changed": True, "password": "kept"})
 
     def connector(self) -> Connector:
-        keyed = next(each for each in connector(World()).bindings if each.action.key == "fake.keyed")
+        keyed = next(each for each in connector(World()).bindings if each.action.key == "fake.never")
         return Connector("fake", "Fake", (), (self._give(keyed), self._take(keyed)))
 
     def _give(self, like: Binding) -> Binding:
@@ -104,3 +108,31 @@ def test_a_reference_to_a_secret_of_another_run_stays_a_text(safe: Safe, cast: C
 def test_a_secret_cannot_be_put_into_a_text(safe: Safe, cast: Cast, text: str) -> None:
     with pytest.raises(Unsound):
         playbooks.draft(STEPS % text, caller=cast.caller("author"))
+
+
+def test_a_secret_that_a_person_says_is_sealed_as_well(safe: Safe, cast: Cast) -> None:
+    safe.answers = [Lost("The connection broke.")]
+    run = ran(cast, HANDED)
+    assert run.steps.get(key="reset").status == "unknown"
+    runs.resolve(
+        run.pk,
+        "reset",
+        caller=cast.caller("tier2"),
+        resolution=runs.Resolution.HAPPENED,
+        outputs={"password": PASSWORD},
+        comment="I have looked.",
+    )
+    assert PASSWORD not in everything()
+    executor.drive(run.pk, worker="test")
+    assert safe.taken == [PASSWORD]
+    assert PASSWORD not in everything()
+
+
+@pytest.mark.parametrize("outcome", [Succeeded({"password": PASSWORD}), Failed(f"No: {PASSWORD}", True)])
+def test_a_far_side_that_answers_with_the_secret_gives_nothing_away(
+    safe: Safe, cast: Cast, outcome: Outcome
+) -> None:
+    safe.echo = [outcome]
+    ran(cast, HANDED)
+    assert safe.taken == [PASSWORD]
+    assert PASSWORD not in everything()
