@@ -203,3 +203,35 @@ steps:
         for each in Run.objects.order_by("depth"):
             drive(each)
     assert max(Run.objects.values_list("depth", flat=True)) == 7
+
+
+ASKING = """
+playbook: the-child
+title: The child
+inputs:
+  target: {type: string}
+steps:
+  - id: scope
+    ask: Which?
+    fields: {which: {type: string}}
+    who: {role: tier-2}
+    within: 1m
+    late: hold
+outputs:
+  acted: ${ steps.scope.outputs.which }
+"""
+
+
+def test_a_child_that_waits_for_people_without_end_is_stopped_with_its_step(
+    fake: object, begin: Begin, world: World, cast: Cast
+) -> None:
+    publish(cast, ASKING)
+    run = begin(PARENT.replace("    with:", "    timeout: 10m\n    with:"))
+    drive(run)
+    drive(child_of(run))
+    later(run, minutes=2)
+    later(run, minutes=11)
+    inner = child_of(run)
+    drive(inner)
+    later(run, minutes=12)
+    assert (inner.status, run.status) == (RunStatus.CANCELLED, RunStatus.FAILED)
