@@ -22,7 +22,7 @@ from playbooks.domain.statuses import (
     WaitReason,
 )
 from playbooks.domain.verbs import Verb
-from playbooks.models import Run, Step, Turn
+from playbooks.models import Attempt, Run, Step, Turn
 from playbooks.operations import bell, questions, requests, turns
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change, lock_run
@@ -130,18 +130,19 @@ def stop_step(change: Change, step: Step) -> None:
         _ask_to_stop(change, step)
         return
     questions.withdraw(change, step)
-    if change.run.status == RunStatus.CANCELLING and _may_have_happened(step):
-        move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=step.sentence)
-        change.note_step(Verb.STEP_UNKNOWN, step, attempt=step.attempt_count, sentence=step.sentence)
+    lost = _lost_attempt(step) if change.run.status == RunStatus.CANCELLING else None
+    if lost is not None:
+        move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=lost.sentence)
+        change.note_step(Verb.STEP_UNKNOWN, step, attempt=lost.number, sentence=lost.sentence)
         return
     move_step(step, StepStatus.CANCELLED, now=change.now)
 
 
-def _may_have_happened(step: Step) -> bool:
-    """Its answer was lost, and it was to be tried again: a person is asked, since it may have to be undone."""
+def _lost_attempt(step: Step) -> Attempt | None:
+    """The one in whose place the step was to be tried again: a person is asked, since it may have to be undone."""
     if not step.attempt_count or step.effect == Effect.READ:
-        return False
-    return step.attempts.filter(number=step.attempt_count, status=AttemptStatus.LOST).exists()
+        return None
+    return step.attempts.filter(number=step.attempt_count, status=AttemptStatus.LOST).first()
 
 
 def _is_at_far_side(step: Step) -> bool:

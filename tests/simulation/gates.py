@@ -8,6 +8,7 @@ from typing import Any
 
 from playbooks.domain.actions import Effect
 from playbooks.domain.frames import enclosing, frame_of, key_in, name_of
+from playbooks.domain.future_calls import unknown_keys
 from playbooks.domain.planner import CONDITION
 from playbooks.domain.statuses import StepStatus
 from playbooks.domain.verbs import Verb
@@ -67,7 +68,7 @@ def _problem(claim: Happening, before: Sequence[Happening], entitled: Mapping[st
 def _difference(claim: Happening, request: Mapping[str, Any]) -> str:
     """What could not be shown may run; what was shown runs as it was shown."""
     subject = json.loads(request["subject"]) if isinstance(request["subject"], str) else None
-    if subject is None or claim.step in subject["not_covered"]:
+    if subject is None or not set(unknown_keys(claim.step)).isdisjoint(subject["not_covered"]):
         return "" if claim.facts["effect"] != Effect.DESTROY else "it destroys and was not shown."
     shown = next((item for item in subject["covered"] if item["step"] == claim.step), None)
     if shown is None or request["digest"] not in claim.facts["subject_digests"]:

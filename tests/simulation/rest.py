@@ -27,12 +27,15 @@ OF_OTHERS = [WaitReason.APPROVAL, WaitReason.ANSWER, WaitReason.CHILD]
 def next_moment() -> datetime | None:
     """When the first thing falls due that no person has to do."""
     waiting = Step.objects.filter(status=StepStatus.WAITING).exclude(wait_reason__in=OF_OTHERS)
+    # What somebody is taking back already is looked at again and again, until that is over.
+    taken_back = Step.objects.filter(undoes__isnull=False).exclude(status__in=STEP_ENDED).values("undoes")
+    expiring = Expiry.objects.filter(status=ExpiryStatus.ACTIVE).exclude(step__in=taken_back)
     found = [
         Attempt.objects.filter(status=AttemptStatus.RUNNING).aggregate(at=Min("lease_until"))["at"],
         waiting.aggregate(at=Min("due_at"))["at"],
         Step.objects.filter(status=StepStatus.WAITING).aggregate(at=Min("deadline_at"))["at"],
         Step.objects.filter(status=StepStatus.READY).aggregate(at=Min("changed_at"))["at"],
-        Expiry.objects.filter(status=ExpiryStatus.ACTIVE).aggregate(at=Min("due_at"))["at"],
+        expiring.aggregate(at=Min("due_at"))["at"],
         Run.objects.filter(status=RunStatus.QUEUED).aggregate(at=Min("created_at"))["at"],
         ApprovalRequest.objects.filter(status=RequestStatus.OPEN)
         .exclude(late="escalate")

@@ -36,7 +36,7 @@ PLAYBOOKS = 6
 WORKERS = 4
 SWEEPS = 2  # at once
 MOST_EVENTS = 45  # for each run, before the world calms down
-LOOKS_AGAIN = 1  # times that a quiet world is looked at again, half a minute later
+LOOKS_AGAIN = 3  # times that a quiet world is looked at again, half a minute later
 MOST_ROUNDS = 100  # in which a calm world has to come to rest
 
 
@@ -150,7 +150,7 @@ class World:
             sequence_once(self.signer)
             self.broker.listen()
             moment = next_moment()
-            quiet = 0 if self.broker.messages or self.stage.actors or moment else quiet + 1
+            quiet = 0 if moment else quiet + 1
             if quiet > LOOKS_AGAIN:
                 return
             soon = self.clock.wall() + timedelta(seconds=2 if moment else 31)
