@@ -66,8 +66,9 @@ def test_the_asked_see_what_is_asked_of_them_and_others_do_not(run: Run, cast: C
 def test_one_question_says_its_fields_its_deadline_and_what_happens_then(run: Run, cast: Cast) -> None:
     question = Question.objects.get(run=run)
     body = session(cast.tier2).get(f"questions/{question.pk}/").json()
-    assert body["fields"][0] == {"name": "hosts", "title": "Hosts", "type": "list", "default": None}
-    assert body["fields"][1] == {"name": "count", "title": "Count", "type": "integer", "default": 1}
+    fields = {each.pop("name"): each for each in body["fields"]}
+    assert fields["hosts"] == {"title": "Hosts", "type": "list", "default": None}
+    assert fields["count"] == {"title": "Count", "type": "integer", "default": 1}
     assert body["late_sentence"] == "If nobody answers in time, the step fails."
     assert session(cast.outsider).get(f"questions/{question.pk}/").status_code == 403
 
