@@ -124,7 +124,7 @@ class Replay:
             set(self.requesters) <= set(facts["requesters"]),
             "Whoever asked for the run is not among its requesters.",
         )
-        shown = _read(subject) if isinstance(subject, str) else {"covered": None}
+        shown: dict[str, Any] = _read(subject) if isinstance(subject, str) else {"covered": None}
         if isinstance(subject, str):
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
             covered = [item["step"] for item in shown["covered"]]
