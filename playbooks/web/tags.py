@@ -92,3 +92,10 @@ def _written_out(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Zl", "Zp"}:
         return character
     return f"\\u{ord(character):04x}"
+
+
+@register.filter
+def attack_page(reference: str) -> str:
+    """The page of an ATT&CK technique or mitigation; empty for a D3FEND countermeasure, whose pages bear names."""
+    kind = {"T": "techniques", "M": "mitigations"}.get(reference[:1])
+    return f"https://attack.mitre.org/{kind}/{reference.replace('.', '/')}/" if kind else ""

@@ -154,3 +154,12 @@ def test_a_version_is_adapted_in_the_editor(world: World, look: Look) -> None:
     version = reverse("playbook-version", args=["block-attacker", 1])
     assert '<details class="disclosure" open>' in look("author").get(version, {"edit": "1"}).content.decode()
     assert "?edit=1#editor" not in look("analyst").get(version).content.decode()
+
+
+def test_the_page_names_the_techniques_that_a_playbook_answers(world: World, look: Look) -> None:
+    text = BLOCK.replace("title:", "references: [T1566.002, M1031, D3-NTF]\ntitle:", 1)
+    assert look("author").post(reverse("playbook", args=PAGE), {"text": text}).status_code == 302
+    page = look("author").get(reverse("playbook-version", args=[*PAGE, 2])).content.decode()
+    assert 'href="https://attack.mitre.org/techniques/T1566/002/"' in page
+    assert 'href="https://attack.mitre.org/mitigations/M1031/"' in page
+    assert "D3-NTF" in page
