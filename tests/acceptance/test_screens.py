@@ -32,7 +32,9 @@ def test_every_page_is_quiet_says_what_each_control_does_and_fits(
     seen, problems = set(), []
     ended = f"/runs/{demo.session('analyst').get('runs/', status='succeeded')['results'][0]['id']}/"
     for username in ROLES:
-        also = [ended] if ROLES[username] else []  # to whom no role lets see it, it does not exist
+        also = (
+            [ended, two_runs(demo)] if ROLES[username] else []
+        )  # to whom no role lets see it, it does not exist
         with signed_in(browser, demo, username) as visitor:
             for kind, page in walk(visitor, *also):
                 seen.add(kind)
@@ -40,6 +42,15 @@ def test_every_page_is_quiet_says_what_each_control_does_and_fits(
             problems += [f"{username}: {each}" for each in visitor.complaints]
     assert not problems, "\n".join(problems)
     assert seen >= PAGES
+
+
+def two_runs(demo: Installation) -> str:
+    """The comparison of two runs of one playbook."""
+    runs: dict[str, list[str]] = {}
+    for run in demo.session("analyst").get("runs/")["results"]:
+        runs.setdefault(run["version"]["playbook"], []).append(run["id"])
+    new, old = next(found for found in runs.values() if len(found) > 1)[:2]
+    return f"/runs/compare/?a={old}&b={new}"
 
 
 def problems_of(page: Page) -> Iterator[str]:
