@@ -22,6 +22,7 @@ NO_PAGES = frozenset(
         "run-again",
         "resolve-step",
         "become",
+        "hold-release",
         "check-playbook",
     }
     | {"run-live"}
