@@ -16,7 +16,9 @@ from playbooks.executor.claims import Claim
 from playbooks.models import SimulatedState, unseal
 from playbooks.operations import secrecy
 
-UNREADABLE = "The secrets for {action} were encrypted with another key. Put that key back, or enter them again."
+UNREADABLE = (
+    "The secrets for {action} were encrypted with another key. Put that key back, or enter them again."
+)
 
 
 def perform(claim: Claim) -> Outcome:

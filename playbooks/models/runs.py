@@ -226,6 +226,8 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True)
     outputs = models.JSONField(default=dict)
     sentence = models.TextField(blank=True)
+    # whose word the outcome is, where nobody else could tell
+    resolved_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         default_permissions = ()

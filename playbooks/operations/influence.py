@@ -1,15 +1,15 @@
 """Who has a hand in what a run would do, and may therefore not decide it (approvals.md, Influence).
 
 A run may get what it works on from others: from the run that started it, from those that it started, from the run of
-which it is a re-run. Whoever asked for one of them, answered a question there or reported an event has set what is to
-happen here as well.
+which it is a re-run. Whoever asked for one of them, answered a question there, said what became of a step or reported
+an event has set what is to happen here as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from playbooks.models import Event, PlaybookVersion, Principal, Run
+from playbooks.models import Attempt, Event, PlaybookVersion, Principal, Run
 from playbooks.operations.authors import authors_of
 from playbooks.operations.definitions import definition_of
 
@@ -59,6 +59,9 @@ def _hands(run: Run) -> Iterator[Principal | None]:
     yield run.requested_by
     for question in run.questions.select_related("answered_by"):
         yield question.answered_by
+    resolved = Attempt.objects.filter(step__run=run, resolved_by__isnull=False)
+    for attempt in resolved.select_related("resolved_by"):
+        yield attempt.resolved_by
     steps = definition_of(run.version_id).steps.values()
     if any(step.wait is not None and step.wait.event is not None for step in steps):
         yield from _reporters(run)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.duties import Denial
-from playbooks.domain.statuses import ExpiryStatus, RunStatus, StepStatus
+from playbooks.domain.statuses import ExpiryStatus, RunStatus, StepStatus, VersionStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Expiry, Run, RunTrigger, Step
 from playbooks.operations.actions import actions, uses_simulator
@@ -75,6 +75,10 @@ def rerun(run: UUID, *, caller: Caller) -> Run:
 def _require_failed(run: Run) -> None:
     if run.trigger == RunTrigger.EXPIRY or run.status not in MAY_RUN_AGAIN:
         raise Refused(NOT_FAILED)
+    if run.version.status != VersionStatus.PUBLISHED:
+        raise Refused(
+            Denial("version_status", f"{run.version} is no longer in force. Start a new run instead.")
+        )
     if run.is_simulated != (run.simulates_all or uses_simulator(definition_of(run.version_id))):
         raise Refused(SWITCHED)
     if _was_taken_back(run):

@@ -151,6 +151,7 @@ def resolve(
             comment=comment,
         )
         _resolve(change, unknown, resolution, said, sealed, comment)
+        _sign(unknown, caller)
         advance(change, unknown.frame)
         change.finish()
     return unknown
@@ -178,6 +179,12 @@ def _resolve(
         return
     move_step(step, StepStatus.READY, now=change.now)
     change.ready += 1
+
+
+def _sign(step: Step, caller: Caller) -> None:
+    attempt = step.attempts.order_by("-number")[0]
+    attempt.resolved_by = caller.principal
+    attempt.save(update_fields=["resolved_by"])
 
 
 def _published(slug: str, number: int | None) -> PlaybookVersion:

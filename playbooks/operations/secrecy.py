@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from playbooks.connectors.contract import redact
+from playbooks.connectors.declaration import Secrets
 from playbooks.models import Step, seal, unseal
 from playbooks.operations.definitions import definition_of
 
@@ -26,12 +28,17 @@ def names_of(step: Step) -> Sequence[str]:
 def sealed(
     step: Step, outputs: Mapping[str, object], names: Sequence[str]
 ) -> tuple[dict[str, object], bytes]:
-    """The outputs with a reference in the place of each that is secret, and those encrypted."""
+    """The outputs with a reference in the place of each that is secret, and those encrypted.
+
+    An output that repeats a secret, whole or as a part of it, has it hidden.
+    """
     secret = {name: str(outputs[name]) for name in names if name in outputs}
     if not secret:
         return dict(outputs), b""
     references = {name: f"secret:{step.pk.hex}:{name}" for name in secret}
-    return {**outputs, **references}, seal(secret)
+    secrets = Secrets(secret)
+    others = {name: redact(each, secrets) for name, each in outputs.items() if name not in secret}
+    return {**others, **references}, seal(secret)
 
 
 def opened(run: UUID, parameters: Mapping[str, object], names: frozenset[str]) -> dict[str, object]:

@@ -26,11 +26,13 @@ from playbooks.operations import (
     requests,
     reruns,
     rollbacks,
+    runs,
 )
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.refusals import Refused
+from playbooks.operations.runs import Resolution
 from tests.cast import Cast, publish
-from tests.executor.world import BROKEN, REFUSED, World
+from tests.executor.world import BROKEN, LOST, REFUSED, World
 
 pytestmark = pytest.mark.usefixtures("any_time")
 
@@ -467,3 +469,40 @@ def test_a_run_gets_the_moment_that_was_approved(begin: Begin, world: World, cas
         later(run)
     child = step(run, "contain").children.get()
     assert child.inputs == {"target": requests.stored_subject(request)["frozen_at"]}
+
+
+def test_who_says_what_became_of_a_step_approves_nothing_that_follows(
+    begin: Begin, world: World, cast: Cast
+) -> None:
+    run = begin("""
+  - {id: first, do: fake.never, using: fake, with: {target: first}}
+  - {id: gate, approve: Go on?, seats: [{role: tier-2}]}
+  - {id: second, do: fake.keyed, using: fake, with: {target: "${ steps.first.outputs.target }"}}
+""")
+    world.outcomes = [LOST]
+    drive(run)
+    runs.resolve(
+        run.pk,
+        "first",
+        caller=cast.caller("tier2"),
+        resolution=Resolution.HAPPENED,
+        outputs={"target": "mine"},
+        comment="I looked.",
+    )
+    request = run.requests.get()
+    with pytest.raises(Refused) as refused:
+        approvals.decide(
+            request.pk, caller=cast.caller("tier2"), verdict=Verdict.APPROVE, shown_digest=request.digest
+        )
+    assert refused.value.rule == "own_request"
+
+
+def test_a_run_of_a_version_that_is_no_longer_in_force_is_not_run_again(
+    begin: Begin, world: World, cast: Cast
+) -> None:
+    run = begin("  - {id: one, do: fake.keyed, using: fake, with: {target: one}}\n")
+    world.outcomes = [REFUSED]
+    drive(run)
+    playbooks.retire("under-test", 1, caller=cast.caller("publisher"))
+    with pytest.raises(Refused, match="no longer in force"):
+        reruns.rerun(run.pk, caller=cast.caller("analyst"))
