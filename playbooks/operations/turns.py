@@ -132,7 +132,9 @@ def _is_wanted(document: DocumentStep, scope: Mapping[str, object]) -> bool:
 
 
 def _look_again(change: Change, block: Step) -> None:
-    """The sweep, or whoever hears the bell, goes on."""
+    """The sweep, or whoever hears the bell, goes on. A run that does so much is no longer queued."""
+    if change.run.status == RunStatus.QUEUED:
+        move(change.run, RunStatus.RUNNING)
     block.due_at = change.now
     block.save(update_fields=["due_at"])
     change.ready += 1

@@ -13,6 +13,8 @@ from django.db.models import Count, Max, Prefetch, Q, QuerySet
 from playbooks import access
 from playbooks.audit import Stream, reading
 from playbooks.domain.pins import Pins
+from playbooks.domain.playbook import Playbook as Document
+from playbooks.domain.playbook import placed
 from playbooks.domain.statuses import RUN_ENDED, RunStatus, VersionStatus
 from playbooks.models import Playbook, PlaybookVersion, Principal
 from playbooks.queries import audit as log
@@ -243,3 +245,13 @@ def _head(playbook: Playbook) -> dict[str, Any]:
         "runs_ended": playbook.runs_ended,  # type: ignore[attr-defined]
         "runs_succeeded": playbook.runs_succeeded,  # type: ignore[attr-defined]
     }
+
+
+def published_with(kind: str) -> tuple[str, ...]:
+    """The slugs of the playbooks whose version in force has a step of this kind, on any level."""
+    versions = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
+    return tuple(
+        version.playbook.slug
+        for version in versions.order_by("playbook__slug")
+        if any(place.step.kind == kind for place in placed(Document.model_validate(version.document)))
+    )

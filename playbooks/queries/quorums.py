@@ -1,4 +1,4 @@
-"""Gates that the people of today could not open."""
+"""What the people of today could not do: gates that nobody can open, questions that nobody can answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from playbooks.domain.playbook import Playbook
+from playbooks.domain.playbook import Playbook, placed
 from playbooks.domain.seats import Seat, fitting, match
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import Membership, PlaybookVersion, PrincipalKind
@@ -14,7 +14,7 @@ from playbooks.models import Membership, PlaybookVersion, PrincipalKind
 
 @dataclass(frozen=True, slots=True)
 class Unfillable:
-    """A gate of a published version, and the roles for which there are too few people."""
+    """A gate or a question of a published version, and the roles for which there are too few people."""
 
     playbook: str
     gate: str
@@ -22,7 +22,9 @@ class Unfillable:
 
 
 def unfillable_gates() -> tuple[Unfillable, ...]:
-    """Every published gate whose seats cannot all be filled by different active people."""
+    """Every published gate, on any level, whose seats cannot all be filled by different active people, and every
+    question that nobody could answer.
+    """
     roles = _roles_of_people()
     published = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
     return tuple(
@@ -32,10 +34,9 @@ def unfillable_gates() -> tuple[Unfillable, ...]:
 
 def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -> list[Unfillable]:
     playbook = Playbook.model_validate(version.document)
-    gates = [step for step in playbook.steps if step.kind == "approve"]
     found = []
-    for gate in gates:
-        seats = [Seat(seat.role) for seat in gate.seats]
+    for gate in (place.step for place in placed(playbook)):
+        seats = [Seat(seat.role) for seat in (*gate.seats, *([gate.who] if gate.who else []))]
         filled = match({person: fitting(seats, held) for person, held in roles.items()})
         empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
         if empty:

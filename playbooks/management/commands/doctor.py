@@ -7,7 +7,9 @@ from typing import Any
 from django.core.checks import run_checks
 from django.core.management.base import BaseCommand, CommandError
 
+from playbooks.connectors import isolation
 from playbooks.queries.health import health
+from playbooks.queries.playbooks import published_with
 from playbooks.queries.quorums import unfillable_gates
 
 
@@ -16,7 +18,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        complaints = [*_settings(), *_parts(), *_gates()]
+        complaints = [*_settings(), *_parts(), *_gates(), *_scripts()]
         for complaint in complaints:
             self.stdout.write(f"- {complaint}")
         if complaints:
@@ -38,7 +40,14 @@ def _parts() -> list[str]:
 
 def _gates() -> list[str]:
     return [
-        f"Nobody can open the gate {each.gate} of {each.playbook}: it needs somebody else with the role "
+        f"Nobody can open or answer {each.gate} of {each.playbook}: it needs somebody else with the role "
         f"{' and '.join(each.roles)}. Give it with manage.py person."
         for each in unfillable_gates()
     ]
+
+
+def _scripts() -> list[str]:
+    """Only where a playbook in force has one: everybody else can do without a sandbox."""
+    scripted = published_with("script")
+    why = isolation.unavailable() if scripted else ""
+    return [f"The scripts of {', '.join(scripted)} cannot run here. {why}"] if why else []
