@@ -14,7 +14,6 @@ from playbooks.audit import Actor
 from playbooks.domain.duties import Denial
 from playbooks.domain.statuses import (
     AttemptStatus,
-    RunStatus,
     StepStatus,
     VersionStatus,
 )
@@ -28,6 +27,7 @@ from playbooks.operations.creation import Origin, accepted_inputs, create_run, n
 from playbooks.operations.moves import move_step, settle
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rounds import open_frame
 
 GENERIC = "normal"  # the kind of a source that posts our normal form and is known by its own name
 
@@ -174,7 +174,7 @@ def _resolve(
         expiries.follow(change, step)
         return
     settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=comment)
-    if resolution is Resolution.GIVE_UP or change.run.status == RunStatus.CANCELLING:
+    if resolution is Resolution.GIVE_UP or open_frame(change.run, step.frame).is_stopping:
         move_step(step, StepStatus.FAILED, now=change.now, sentence=f"Given up: {comment}")
         return
     move_step(step, StepStatus.READY, now=change.now)

@@ -130,7 +130,7 @@ def stop_step(change: Change, step: Step) -> None:
         _ask_to_stop(change, step)
         return
     questions.withdraw(change, step)
-    lost = _lost_attempt(step) if change.run.status == RunStatus.CANCELLING else None
+    lost = _lost_attempt(step)
     if lost is not None:
         move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=lost.sentence)
         change.note_step(Verb.STEP_UNKNOWN, step, attempt=lost.number, sentence=lost.sentence)

@@ -81,3 +81,19 @@ def test_a_run_that_is_cancelled_while_a_lost_answer_is_to_be_tried_again_asks_a
     runs.resolve(run.pk, "one", caller=cast.caller("analyst"), resolution=happened, comment="I looked.")
     run.refresh_from_db()
     assert (run.status, run.steps.get().status) == (RunStatus.CANCELLED, StepStatus.SUCCEEDED)
+
+
+def test_a_block_that_takes_too_long_asks_about_a_lost_answer_in_it(
+    begin: Begin, world: World, cast: Cast
+) -> None:
+    """What did not happen by then is not begun any more."""
+    inner = "".join(f"    {line}\n" for line in STEP.format(kind="keyed").splitlines())
+    run = begin(f"  - id: block\n    each: [a]\n    timeout: 30s\n    steps:\n{inner}")
+    world.outcomes = [LOST, LOST]
+    executor.drive(run.pk, worker="test")
+    executor.sweep(now=timezone.now() + timedelta(seconds=31))
+    key, caller = "block[0].one", cast.caller("analyst")
+    assert run.steps.get(key=key).status == StepStatus.UNKNOWN
+    runs.resolve(run.pk, key, caller=caller, resolution=Resolution.DID_NOT_HAPPEN, comment="I looked.")
+    run.refresh_from_db()
+    assert (run.status, run.steps.get(key=key).status) == (RunStatus.FAILED, StepStatus.FAILED)

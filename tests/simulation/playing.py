@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from django.test.utils import override_settings
 
+from playbooks.operations import actions, definitions
 from tests.databases import empty, take_down
 from tests.simulation.clock import Clock
 from tests.simulation.invariants import problems
@@ -58,6 +59,8 @@ def _stage_set() -> Iterator[Path]:
 @contextmanager
 def _keys_of(seed: int) -> Iterator[None]:
     """The keys of rows are drawn as well: jitter depends on them, and the order of what came at the same time."""
+    definitions._definition.cache_clear()  # the same keys may have been drawn before
+    actions._gravest_of.cache_clear()
     drawn = SimpleNamespace(randbits=Random(seed).getrandbits)
     with patch("uuid6.secrets", drawn), patch("uuid6._last_v7_timestamp", None):
         yield
