@@ -159,8 +159,10 @@ def _stories() -> None:
     _decide(half, "tier2", Verdict.APPROVE, "Seen on three sensors.")
     own = runs.start("block-attacker", caller=caller("analyst"), inputs={"address": "198.51.100.77"})
     real = runs.start("block-at-gateway", caller=caller("analyst"), inputs={"address": "203.0.113.50"})
-    for run in (own, real):
+    asking = runs.start("account-takeover", caller=caller("analyst"), inputs={"user": "p.lindqvist"})
+    for run in (own, real, asking):
         executor.drive(run.pk, worker=WORKER)
+    _approve(asking, "tier2")
 
 
 def _approve(run: Run, *usernames: str) -> None:

@@ -126,4 +126,4 @@ def _pair(text: str) -> tuple[str, object]:
 
 
 def _text(value: Mapping[str, Any]) -> str:
-    return orjson.dumps(dict(value)).decode()
+    return orjson.dumps(dict(value), option=orjson.OPT_SORT_KEYS).decode()
