@@ -62,7 +62,7 @@ def _try(repair: Repair) -> Exception | None:
 
 def _expired_leases(now: datetime) -> list[Repair]:
     expired = Attempt.objects.filter(status=AttemptStatus.RUNNING, lease_until__lte=now)
-    rows = expired.order_by("lease_until").values_list("pk", "step__run")[:AT_ONCE]
+    rows = expired.order_by("lease_until", "pk").values_list("pk", "step__run")[:AT_ONCE]
     return [partial(_recover, attempt, run, now) for attempt, run in rows]
 
 
@@ -79,12 +79,12 @@ def _recover(attempt: UUID, run: UUID, now: datetime) -> None:
 
 
 def _due_timers(now: datetime) -> list[Repair]:
-    rows = timers.due(now).order_by("due_at").values_list("pk", "run")[:AT_ONCE]
+    rows = timers.due(now).order_by("due_at", "pk").values_list("pk", "run")[:AT_ONCE]
     return [partial(_fire, step, run, now) for step, run in rows]
 
 
 def _overdue(now: datetime) -> list[Repair]:
-    rows = timers.overdue(now).order_by("deadline_at").values_list("pk", "run")[:AT_ONCE]
+    rows = timers.overdue(now).order_by("deadline_at", "pk").values_list("pk", "run")[:AT_ONCE]
     return [partial(_fire, step, run, now) for step, run in rows]
 
 
@@ -127,7 +127,7 @@ def _missed_events(now: datetime) -> list[Repair]:
     is so old that every step has begun to wait that looked for it in vain.
     """
     repairs: list[Repair] = []
-    for event in Event.objects.filter(is_settled=False).order_by("received_at")[:AT_ONCE]:
+    for event in Event.objects.filter(is_settled=False).order_by("received_at", "pk")[:AT_ONCE]:
         waiting = events.waiting_for(event).values_list("pk", "run")[:AT_ONCE]
         repairs += [partial(events.deliver, event, step, run) for step, run in waiting]
         if not waiting and event.received_at <= now - OLD:
@@ -137,32 +137,32 @@ def _missed_events(now: datetime) -> list[Repair]:
 
 def _late_questions(now: datetime) -> list[Repair]:
     due = Question.objects.filter(status=QuestionStatus.OPEN, due_at__lte=now)
-    rows = due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    rows = due.order_by("due_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
     return [partial(answers.expire, question, now=now) for question in rows]
 
 
 def _due_expiries(now: datetime) -> list[Repair]:
-    rows = expiries.due(now).order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    rows = expiries.due(now).order_by("due_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
     return [partial(expiries.expire, expiry, now=now) for expiry in rows]
 
 
 def _stopped_expiries(now: datetime) -> list[Repair]:
-    rows = expiries.stopped().order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    rows = expiries.stopped().order_by("due_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
     return [partial(expiries.expire, expiry, now=now) for expiry in rows]
 
 
 def _late_requests(now: datetime) -> list[Repair]:
     due = ApprovalRequest.objects.filter(status=RequestStatus.OPEN, due_at__lte=now)
-    rows = due.order_by("due_at").values_list("pk", flat=True)[:AT_ONCE]
+    rows = due.order_by("due_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
     return [partial(approvals.expire, request, now=now) for request in rows]
 
 
 def _ring_for_ready(now: datetime) -> int:
     """Steps that have been ready for longer than a bell takes: somebody has to hear of them again."""
     unheard = Step.objects.filter(status=StepStatus.READY, changed_at__lte=now - UNHEARD)
-    runs = list(unheard.order_by("changed_at").values_list("run", flat=True)[:AT_ONCE])
+    runs = list(unheard.order_by("changed_at", "pk").values_list("run", flat=True)[:AT_ONCE])
     unbegun = Run.objects.filter(status=RunStatus.QUEUED, created_at__lte=now - UNHEARD)
-    runs += list(unbegun.order_by("created_at").values_list("pk", flat=True)[:AT_ONCE])
+    runs += list(unbegun.order_by("created_at", "pk").values_list("pk", flat=True)[:AT_ONCE])
     for run in dict.fromkeys(runs):
         bell.send(bell.DRIVE, str(run))
     return len(runs)

@@ -42,7 +42,7 @@ def is_due(now: object) -> Q:
 def due_in(change: Change) -> list[Step]:
     """What is due in the run, and of its steps that wait for a slot the first: whoever hears the bell asks again."""
     waiting = Step.objects.filter(run=change.run, status=StepStatus.WAITING)
-    rows = list(waiting.filter(is_due(change.now) | Q(wait_reason=WaitReason.SLOT)).order_by("due_at"))
+    rows = list(waiting.filter(is_due(change.now) | Q(wait_reason=WaitReason.SLOT)).order_by("due_at", "pk"))
     line = sorted((row for row in rows if row.wait_reason == WaitReason.SLOT), key=limits.place)
     return [row for row in rows if row.wait_reason != WaitReason.SLOT or row in line[:1]]
 

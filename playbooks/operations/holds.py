@@ -75,7 +75,7 @@ def held_back() -> list[Step]:
         Q(undoes__isnull=False) | ~Exists(of_playbook),
         wait_reason=WaitReason.HOLD,
     )
-    return list(free.order_by("changed_at")[:500])
+    return list(free.order_by("changed_at", "pk")[:500])
 
 
 def _create(scope: HoldScope, name: str, reason: str, caller: Caller) -> Hold:

@@ -114,7 +114,7 @@ def _planned(step: Step) -> str:
 
 def steps_of_round(run: Run, number: int) -> dict[str, Step]:
     """Every step of a round by its key, on all levels."""
-    return {step.key: step for step in run.steps.filter(round=number).order_by("position")}
+    return {step.key: step for step in run.steps.filter(round=number).order_by("position", "pk")}
 
 
 def states_of(steps: Steps) -> dict[str, State]:

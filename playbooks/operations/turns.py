@@ -100,7 +100,7 @@ def end_block(change: Change, block: Step) -> bool:
 
 def drop_pending(change: Change, block: Step) -> None:
     """What has not begun never will."""
-    for turn in block.turns.filter(status=TurnStatus.PENDING):
+    for turn in block.turns.filter(status=TurnStatus.PENDING).order_by("index"):
         move(turn, TurnStatus.CANCELLED, ended_at=change.now)
 
 
