@@ -42,7 +42,7 @@ format: $(VENV)/test
 # Needs uv; everything else needs only pip.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml -o requirements.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml --group dev -o tests/requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml --extra sso --group dev -o tests/requirements.lock
 
 # pip comes from the outer Python, so that Debian without python3-venv works too.
 $(VENV)/pip:
