@@ -79,35 +79,35 @@ class GrantToRole(Terms, GroupObjectPermissionBase):
         ]
 
 
-class PlaybookGrantToPerson(GrantToPerson):
+class PlaybookGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Playbook, models.CASCADE)
 
 
-class PlaybookGrantToRole(GrantToRole):
+class PlaybookGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Playbook, models.CASCADE)
 
 
-class CaseGrantToPerson(GrantToPerson):
+class CaseGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Case, models.CASCADE)
 
 
-class CaseGrantToRole(GrantToRole):
+class CaseGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Case, models.CASCADE)
 
 
-class ConnectionGrantToPerson(GrantToPerson):
+class ConnectionGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Connection, models.CASCADE)
 
 
-class ConnectionGrantToRole(GrantToRole):
+class ConnectionGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Connection, models.CASCADE)
 
 
-class SourceGrantToPerson(GrantToPerson):
+class SourceGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Source, models.CASCADE)
 
 
-class SourceGrantToRole(GrantToRole):
+class SourceGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
     content_object = models.ForeignKey(Source, models.CASCADE)
 
 

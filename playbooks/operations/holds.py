@@ -31,6 +31,7 @@ def place(scope: HoldScope, *, caller: Caller, name: str = "", reason: str) -> H
         raise Invalid([("/reason", "Say why, for those who will wonder why nothing goes on.")])
     with transaction.atomic(durable=True):
         hold = _create(scope, name, reason, caller)
+        _require_reach(hold, caller)
         _note(hold, Verb.HOLD_PLACED, caller)
     return hold
 
@@ -42,6 +43,7 @@ def release(hold: UUID, *, caller: Caller) -> Hold:
         row = Hold.objects.select_for_update(of=("self",)).filter(pk=hold).first()
         if row is None:
             raise Missing(f"There is no hold {hold}.")
+        _require_reach(row, caller)
         if row.released_at is not None:
             raise Refused(NOT_HELD)
         row.released_at, row.released_by = timezone.now(), caller.principal
@@ -92,6 +94,12 @@ def _create(scope: HoldScope, name: str, reason: str, caller: Caller) -> Hold:
     except IntegrityError:
         raise Refused(HELD_ALREADY) from None
     return hold
+
+
+def _require_reach(hold: Hold, caller: Caller) -> None:
+    for held in (hold.playbook, hold.connection):
+        if held is not None:
+            caller.require_on("place_hold", held)
 
 
 def _note(hold: Hold, verb: Verb, caller: Caller) -> None:

@@ -70,6 +70,15 @@ class Missing(Exception):
     """There is no such object, or the caller may not know of it."""
 
 
+class Hidden(Refused, Missing):
+    """There is such an object, and the caller may not know of it: they are told that there is none, and the log that
+    they tried.
+    """
+
+    def __init__(self, sentence: str, *, rule: str = "outside_team") -> None:
+        super().__init__(Denial(rule, sentence))
+
+
 class LostRace(Exception):
     """Somebody else changed the row first; the sentence says what it is now."""
 

@@ -119,10 +119,9 @@ def inbox(person: Principal) -> QuerySet[ApprovalRequest]:
 
 
 def requested_by(person: Principal) -> QuerySet[ApprovalRequest]:
-    """What the person's own runs ask for, newest first: everybody may see what became of it."""
-    return _complete(ApprovalRequest.objects.filter(run__requested_by=person.pk)).order_by(
-        "-opened_at", "-pk"
-    )
+    """What the person's own runs ask for, newest first: whatever their roles, they may see what became of it."""
+    rows = access.within_reach(person, ApprovalRequest.objects.filter(run__requested_by=person.pk))
+    return _complete(rows).order_by("-opened_at", "-pk")
 
 
 def views(rows: Sequence[ApprovalRequest], person: Principal) -> list[RequestView]:

@@ -33,7 +33,6 @@ from playbooks.models import (
     Seat,
     Source,
     Step,
-    Team,
     TeamMembership,
     Token,
     Turn,
