@@ -46,6 +46,9 @@ class Terms(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"given by {self.granted_by}"
+
 
 class GrantToPerson(Terms, UserObjectPermissionBase):
     objects: ClassVar[PersonGrants] = PersonGrants()
@@ -79,35 +82,35 @@ class GrantToRole(Terms, GroupObjectPermissionBase):
         ]
 
 
-class PlaybookGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
+class PlaybookGrantToPerson(GrantToPerson):
     content_object = models.ForeignKey(Playbook, models.CASCADE)
 
 
-class PlaybookGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
+class PlaybookGrantToRole(GrantToRole):
     content_object = models.ForeignKey(Playbook, models.CASCADE)
 
 
-class CaseGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
+class CaseGrantToPerson(GrantToPerson):
     content_object = models.ForeignKey(Case, models.CASCADE)
 
 
-class CaseGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
+class CaseGrantToRole(GrantToRole):
     content_object = models.ForeignKey(Case, models.CASCADE)
 
 
-class ConnectionGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
+class ConnectionGrantToPerson(GrantToPerson):
     content_object = models.ForeignKey(Connection, models.CASCADE)
 
 
-class ConnectionGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
+class ConnectionGrantToRole(GrantToRole):
     content_object = models.ForeignKey(Connection, models.CASCADE)
 
 
-class SourceGrantToPerson(GrantToPerson):  # noqa: DJ008 - guardian says it
+class SourceGrantToPerson(GrantToPerson):
     content_object = models.ForeignKey(Source, models.CASCADE)
 
 
-class SourceGrantToRole(GrantToRole):  # noqa: DJ008 - guardian says it
+class SourceGrantToRole(GrantToRole):
     content_object = models.ForeignKey(Source, models.CASCADE)
 
 

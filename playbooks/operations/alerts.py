@@ -96,7 +96,7 @@ def triage(alert: UUID, *, caller: Caller) -> Alert:
         row = Alert.objects.select_for_update().filter(pk=alert).first()
         if row is None:
             raise Missing(f"There is no alert {alert}.")
-        caller.require_on("triage_alert", row)
+        caller.require_on("triage_alert", row, f"alert {alert}")
         if row.status != AlertStatus.NEW:
             raise Refused(Denial("alert_not_new", f"This alert is {row.status} already."))
         move(row, AlertStatus.TRIAGED)

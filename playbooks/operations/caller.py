@@ -36,15 +36,18 @@ class Caller:
         if of is None or not access.visible(self.principal, permission, of._default_manager.all()).exists():
             raise no_permission(what)
 
-    def require_on(self, permission: str, row: Model) -> None:
-        """Raises Hidden unless the permission reaches this object; whoever asked learns nothing of it."""
-        if not access.may(self.principal, permission, on=row):
-            raise Hidden(f"There is no {row._meta.verbose_name} {row.pk}.")
+    def require_on(self, permission: str, row: Model, what: str) -> None:
+        """Raises Hidden unless the permission reaches this object.
 
-    def require_within_reach(self, row: Model) -> None:
+        `what` completes "There is no …", in the words that are used where there really is none.
+        """
+        if not access.may(self.principal, permission, on=row):
+            raise Hidden(f"There is no {what}.")
+
+    def require_within_reach(self, row: Model, what: str) -> None:
         """Raises Hidden where the object is another team's, is restricted to others, or is about the caller."""
         if not access.within_reach(self.principal, type(row)._default_manager.filter(pk=row.pk)).exists():
-            raise Hidden(f"There is no {row._meta.verbose_name} {row.pk}.")
+            raise Hidden(f"There is no {what}.")
 
 
 def address_of(environment: Mapping[str, object]) -> str | None:

@@ -45,7 +45,7 @@ def close(case: UUID, *, caller: Caller, resolution: str) -> Case:
         row = Case.objects.select_for_update().filter(pk=case).first()
         if row is None:
             raise Missing(f"There is no case {case}.")
-        caller.require_on("work_case", row)
+        caller.require_on("work_case", row, f"case {case}")
         if row.status == CaseStatus.CLOSED:
             raise Refused(Denial("case_closed", "This case is closed already."))
         now = timezone.now()

@@ -47,7 +47,7 @@ def configure(
         )
         if is_new:
             caller.require("manage_connection", "make connections")
-        caller.require_on("manage_connection", row)
+        caller.require_on("manage_connection", row, f"connection {name}")
         if row.connector != connector:
             raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
         held = _readable_secrets(row)
@@ -78,7 +78,7 @@ def limit(name: str, *, caller: Caller, limits: Limits) -> Connection:
         row = Connection.objects.select_for_update().filter(name=name).first()
         if row is None:
             raise Missing(f"There is no connection {name}.")
-        caller.require_on("manage_connection", row)
+        caller.require_on("manage_connection", row, f"connection {name}")
         _limit(row, limits, caller, timezone.now())
     return row
 

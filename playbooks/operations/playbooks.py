@@ -75,7 +75,7 @@ def adapt(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     caller.require("write_playbook", "write playbooks", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
-        caller.require_on("write_playbook", version.playbook)
+        caller.require_on("write_playbook", version.playbook, _version_name(slug, number))
         facts = {"adapted_from": version.number}
         return _draft(
             version.source, author=caller.principal, actor=caller.actor, now=timezone.now(), facts=facts
@@ -87,7 +87,7 @@ def submit(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     caller.require("write_playbook", "submit versions for review", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
-        caller.require_on("write_playbook", version.playbook)
+        caller.require_on("write_playbook", version.playbook, _version_name(slug, number))
         _require_move(version, VersionStatus.IN_REVIEW)
         if denial := _superseded(version):
             raise Refused(denial)
@@ -119,7 +119,7 @@ def publish(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     caller.require("publish_playbook", "publish playbooks", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
-        caller.require_on("publish_playbook", version.playbook)
+        caller.require_on("publish_playbook", version.playbook, _version_name(slug, number))
         if denials := _publishing_denials(version, caller):
             raise Refused(*denials)
         now = timezone.now()
@@ -139,7 +139,7 @@ def retire(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     caller.require("publish_playbook", "retire playbooks", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
-        caller.require_on("publish_playbook", version.playbook)
+        caller.require_on("publish_playbook", version.playbook, _version_name(slug, number))
         _require_move(version, VersionStatus.RETIRED)
         return _moved(version, VersionStatus.RETIRED, Verb.VERSION_RETIRED, caller.actor, timezone.now())
 
@@ -193,7 +193,7 @@ def _require_own(slug: str, caller: Caller) -> None:
     """A playbook that is there already is changed by those within whose reach it is; any role may begin a new one."""
     there = Playbook.objects.filter(slug=slug).first()
     if there is not None:
-        caller.require_on("write_playbook", there)
+        caller.require_on("write_playbook", there, f"playbook {slug}")
     else:
         caller.require("write_playbook", "write playbooks")
 
@@ -303,8 +303,12 @@ def _locked(slug: str, number: int) -> PlaybookVersion:
     playbook = Playbook.objects.select_for_update().filter(slug=slug).first()
     version = playbook and playbook.versions.filter(number=number).first()
     if not version:
-        raise Missing(f"There is no version {number} of a playbook {slug}.")
+        raise Missing(f"There is no {_version_name(slug, number)}.")
     return version
+
+
+def _version_name(slug: str, number: int) -> str:
+    return f"version {number} of a playbook {slug}"
 
 
 def _entry(

@@ -71,7 +71,7 @@ def start(
             return Run.objects.get(pk=answered["run"])
         now = timezone.now()
         row = _published(playbook, version)
-        caller.require_on("start_run", row.playbook)
+        caller.require_on("start_run", row.playbook, _none_of(playbook, version))
         about = _alert(alert, caller)
         run = begin(
             row,
@@ -139,7 +139,7 @@ def resolve(
         raise Invalid([("/comment", "Say how you know what happened.")])
     with transaction.atomic(durable=True):
         row = lock_run(run)
-        caller.require_on("resolve_step", row)
+        caller.require_on("resolve_step", row, f"run {run}")
         unknown = row.steps.filter(key=step, status=StepStatus.UNKNOWN).order_by("-round").first()
         if unknown is None:
             raise Refused(Denial("not_unknown", f"The outcome of step {step} is not unknown (any more)."))
@@ -195,9 +195,13 @@ def _published(slug: str, number: int | None) -> PlaybookVersion:
     )
     found = (versions if number is None else versions.filter(number=number)).first()
     if found is None:
-        which = "" if number is None else f" {number}"
-        raise Missing(f"There is no published version{which} of a playbook {slug}.")
+        raise Missing(f"There is no {_none_of(slug, number)}.")
     return found
+
+
+def _none_of(slug: str, number: int | None) -> str:
+    which = "" if number is None else f" {number}"
+    return f"published version{which} of a playbook {slug}"
 
 
 def _alert(alert: UUID | None, caller: Caller) -> Alert | None:
@@ -206,7 +210,7 @@ def _alert(alert: UUID | None, caller: Caller) -> Alert | None:
     found = Alert.objects.select_related("source", "case").filter(pk=alert).first()
     if found is None:
         raise Missing(f"There is no alert {alert}.")
-    caller.require_on("start_run", found)
+    caller.require_on("start_run", found, f"alert {alert}")
     return found
 
 
@@ -218,7 +222,7 @@ def _case(
         found = Case.objects.filter(pk=case).first()
         if found is None:
             raise Missing(f"There is no case {case}.")
-        caller.require_on("start_run", found)
+        caller.require_on("start_run", found, f"case {case}")
         return found
     if alert is not None:
         return alert.case

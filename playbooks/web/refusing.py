@@ -43,7 +43,7 @@ def refusal_of(request: HttpRequest, error: NoAnswer) -> Refusal:
 
 
 class RecordHidden:
-    """Records what somebody tried with an object of which they may not know, though the page says that there is none."""
+    """Records what somebody tried with an object of which they may not know; the page says that there is none."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
