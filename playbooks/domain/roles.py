@@ -49,3 +49,6 @@ ROLES: Mapping[str, Role] = {
         },
     ),
 }
+
+# All that any role can permit. No right to approve is among them: seats name roles.
+PERMISSIONS = frozenset(permission for role in ROLES.values() for permission in role.permissions)

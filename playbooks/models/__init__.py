@@ -7,6 +7,7 @@ from playbooks.models.cases import Case, CaseSubject
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
+from playbooks.models.roles import CustomRole
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
 from playbooks.models.system import Heartbeat, IdempotencyKey
 from playbooks.models.teams import Team, TeamMembership
@@ -21,6 +22,7 @@ __all__ = [
     "CaseSubject",
     "Connection",
     "Consumption",
+    "CustomRole",
     "Event",
     "Expiry",
     "Heartbeat",

@@ -91,9 +91,13 @@ def _hide(vote: Vote, refusal: Refused) -> None:
     """Whoever may not know of the request is told that there is none; the log has said why already."""
     rows = ApprovalRequest.objects.filter(pk=vote.request)
     if not access.within_reach(vote.caller.principal, rows).exists():
-        hidden = Hidden(f"There is no approval request {vote.request}.", rule=refusal.rule)
+        hidden = Hidden(f"There is no {_request_name(vote)}.", rule=refusal.rule)
         hidden.is_recorded = True
         raise hidden from refusal
+
+
+def _request_name(vote: Vote) -> str:
+    return f"approval request {vote.request}"
 
 
 def expire(request: UUID, *, now: datetime) -> None:
@@ -115,6 +119,7 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     forbidden = denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
+    vote.caller.require_within_reach(row, _request_name(vote))
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY:
         _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")

@@ -28,6 +28,9 @@ CONFLICTS = frozenset(
         "alert_not_new",
         "case_closed",
         "version_status",
+        "team_ended",
+        "role_ended",
+        "role_built_in",
     }
 )
 

@@ -143,7 +143,7 @@ _URGENCY = Case(
 
 
 def _complete(rows: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    about = ("step", "run__version__playbook", "run__case", "run__alert", "run__requested_by")
+    about = ("step", "run__case__team", "run__version__playbook__team", "run__alert", "run__requested_by")
     seats = Seat.objects.select_related("filled_by").order_by("position")
     decisions = Decision.objects.order_by("decided_at", "pk")
     return rows.select_related(*about).prefetch_related(
