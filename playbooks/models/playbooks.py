@@ -7,6 +7,7 @@ from django.db import models
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models.columns import identifier, is_one_of, status
 from playbooks.models.people import Principal
+from playbooks.models.teams import Team
 
 
 class Playbook(models.Model):
@@ -14,6 +15,7 @@ class Playbook(models.Model):
     slug = models.SlugField(max_length=64, unique=True)
     title = models.CharField(max_length=200)
     created_at = models.DateTimeField()
+    team = models.ForeignKey(Team, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         default_permissions = ()
