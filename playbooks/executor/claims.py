@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks.audit import Heads
 from playbooks.domain.actions import Action, Effect
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
@@ -53,10 +54,12 @@ class Claim:
     is_stopping: bool  # that job is to stop
 
 
-def claim_next(run: UUID, *, worker: str, driver: str = "") -> Claim | None:
-    """Claims one ready step of the run, or None when nothing is ready. `driver` names this drive among all."""
+def claim_next(run: UUID, *, worker: str, driver: str = "", heads: Heads | None = None) -> Claim | None:
+    """Claims one ready step of the run, or None when nothing is ready. `driver` names this drive among all; `heads`
+    are what it knows of the ends of audit streams.
+    """
     with transaction.atomic(durable=True):
-        change = Change(lock_run(run), timezone.now(), worker_actor(worker), driver=driver)
+        change = Change(lock_run(run), timezone.now(), worker_actor(worker), driver=driver, heads=heads)
         frame = _hear(change)
         claim = claim_ready(change, frame, worker=worker)
         if claim is None:

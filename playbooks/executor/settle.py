@@ -10,6 +10,7 @@ from zlib import crc32
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks.audit import Heads
 from playbooks.domain.actions import Effect, Repeat
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
@@ -32,13 +33,21 @@ MOST_LOSSES = 5  # answers of one step that may get lost before a person is aske
 AGAIN = frozenset({Repeat.SAFE, Repeat.KEYED, Repeat.LOOKUP})
 
 
-def settle(claim: Claim, outcome: Outcome, *, worker: str, driver: str = "") -> Claim | None:
+def settle(
+    claim: Claim, outcome: Outcome, *, worker: str, driver: str = "", heads: Heads | None = None
+) -> Claim | None:
     """Stores `outcome` and returns the next claim of the same run, if there is one.
 
     An answer that comes after its lease ran out changes nothing, unless a person is still asked what happened.
     """
     with transaction.atomic(durable=True):
-        change = Change(lock_known(claim.frame.run, driver), timezone.now(), worker_actor(worker), driver=driver)
+        change = Change(
+            lock_known(claim.frame.run, driver),
+            timezone.now(),
+            worker_actor(worker),
+            driver=driver,
+            heads=heads,
+        )
         known = _picture(change, claim)
         attempt = claim.attempt if known else _read(change, claim.attempt)
         if not _is_awaited(attempt):

@@ -52,7 +52,9 @@ def due_in(change: Change) -> list[Step]:
 
 def _is_due(step: Step, now: datetime) -> bool:
     """What `is_due` asks, of a step that waits and was read."""
-    is_fired = step.due_at is not None and step.due_at <= now and step.wait_reason in FIRED - {WaitReason.SLOT}
+    is_fired = (
+        step.due_at is not None and step.due_at <= now and step.wait_reason in FIRED - {WaitReason.SLOT}
+    )
     return is_fired or (step.deadline_at is not None and step.deadline_at <= now)
 
 

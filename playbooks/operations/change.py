@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from playbooks import audit
-from playbooks.audit import Actor, Entry, Stream, Subject
+from playbooks.audit import Actor, Entry, Heads, Stream, Subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step
 from playbooks.operations import bell, moves
@@ -59,6 +59,7 @@ class Change:
     ready: int = 0  # steps that became ready
     unwritten: list[Step] = field(default_factory=list)  # of those, not in the database yet
     turns: int = 0  # that were started
+    heads: Heads | None = None  # what the driver knows of the ends of audit streams
 
     def note(
         self,
@@ -112,7 +113,7 @@ class Change:
         if self.run.driver != self.driver:
             write(Update(Run, [self.run.pk], self.run.status, {"driver": self.driver}))
             self.run.driver = self.driver
-        audit.append(*self.entries)
+        audit.append(*self.entries, heads=self.heads)
         if self.ready > taken:
             bell.ring(self.run.pk)
 

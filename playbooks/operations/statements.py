@@ -40,6 +40,7 @@ class Insert:
 
 
 Write = Update | Insert
+AT_ONCE = 500  # rows of one statement; the databases bound its parameters
 
 
 def write(*writes: Write) -> list[int]:
@@ -47,8 +48,19 @@ def write(*writes: Write) -> list[int]:
 
     Rows are inserted only when the updates before have changed all of theirs. No row may be in two of the writes.
     """
-    if connection.vendor == "postgresql":
-        return _together(writes)
+    counts = _together(writes) if connection.vendor == "postgresql" else _one_by_one(writes)
+    for each, count in zip(writes, counts, strict=False):
+        if isinstance(each, Insert) and count:
+            _are_stored(each.rows)
+    return counts
+
+
+def _are_stored(rows: Sequence[Model]) -> None:
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001 - as Model.save does
+
+
+def _one_by_one(writes: Sequence[Write]) -> list[int]:
     counts: list[int] = []
     with connection.cursor() as cursor:
         for each in writes:
@@ -57,6 +69,12 @@ def write(*writes: Write) -> list[int]:
             cursor.execute(_text(each), _values(each))
             counts.append(cursor.rowcount)
     return counts
+
+
+def store(rows: Sequence[Model]) -> None:
+    """Inserts rows of one table, in the caller's transaction, as many at once as a statement takes."""
+    for begin in range(0, len(rows), AT_ONCE):
+        write(Insert(rows[begin : begin + AT_ONCE]))
 
 
 def fetch(
