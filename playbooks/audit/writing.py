@@ -75,7 +75,9 @@ def append(*entries: Entry, heads: Heads | None = None) -> list[int]:
     """Appends the entries, in order, in the caller's transaction. Returns their primary keys.
 
     `heads` are where streams ended when the caller last appended, and are brought up to date: to a stream that still
-    ends there is written without locking it first. What is out of date costs a second look and nothing else. Raises EntryError for what cannot be an entry, and RuntimeError outside a transaction.
+    ends there is written without locking it first. What is out of date costs a second look and nothing else.
+
+    Raises EntryError for what cannot be an entry, and RuntimeError outside a transaction.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("Audit entries are written inside the transaction of the change that they record.")

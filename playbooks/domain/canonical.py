@@ -48,7 +48,7 @@ def is_exact(value: object) -> bool:
 
 
 def _is_plain_float(value: float) -> bool:
-    """Whether everybody writes its shortest digits alike: neither whole, nor so small or large as to get an exponent."""
+    """Whether everybody writes it alike: neither whole, nor so small or large as to get an exponent."""
     return 1e-4 <= abs(value) < 1e16 and not value.is_integer()
 
 

@@ -9,6 +9,7 @@ from zlib import crc32
 
 from django.db import transaction
 from django.utils import timezone
+from rfc8785 import CanonicalizationError
 
 from playbooks.audit import Heads
 from playbooks.domain.actions import Effect, Repeat
@@ -180,8 +181,10 @@ def _time_of_job(change: Change, step: Step) -> timedelta:
 
 def _digest(outputs: Mapping[str, object]) -> str:
     """Far sides give 64-bit numbers, which RFC 8785 does not carry exactly: they count as text."""
-    exact = json.loads(json.dumps(outputs), parse_int=lambda digits: _exact(int(digits)))
-    return digest(exact)
+    try:
+        return digest(outputs)
+    except CanonicalizationError:
+        return digest(json.loads(json.dumps(outputs), parse_int=lambda digits: _exact(int(digits))))
 
 
 def _exact(number: int) -> int | str:
