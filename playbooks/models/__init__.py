@@ -8,6 +8,7 @@ from playbooks.models.connections import Connection, SimulatedState, seal, unsea
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
+from playbooks.models.sessions import FirstAdministratorLink, Session
 from playbooks.models.system import Heartbeat, IdempotencyKey
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
 
@@ -21,6 +22,7 @@ __all__ = [
     "Consumption",
     "Event",
     "Expiry",
+    "FirstAdministratorLink",
     "Heartbeat",
     "Hold",
     "HoldScope",
@@ -35,6 +37,7 @@ __all__ = [
     "Run",
     "RunTrigger",
     "Seat",
+    "Session",
     "SimulatedState",
     "Source",
     "Step",

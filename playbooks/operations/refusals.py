@@ -28,6 +28,8 @@ CONFLICTS = frozenset(
         "alert_not_new",
         "case_closed",
         "version_status",
+        "token_revoked",
+        "not_the_first",
     }
 )
 

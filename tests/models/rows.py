@@ -17,6 +17,7 @@ from playbooks.models import (
     Connection,
     Consumption,
     Expiry,
+    FirstAdministratorLink,
     Hold,
     IdempotencyKey,
     Membership,
@@ -52,6 +53,7 @@ def make_rows() -> Rows:
         *_waiting(step),
         *_held(version.playbook, people[0]),
         *_entry(),
+        FirstAdministratorLink.objects.create(digest="7" * 64, expires_at=timezone.now()),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
         ),
