@@ -115,7 +115,24 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    SIGNIN_LOCKED_OUT = "signin.locked_out", "After too many failures nobody may try from there for a while."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
+    SESSION_ENDED = "session.ended", "A session, or all of somebody's, was ended from elsewhere."
+    PASSWORD_CHANGED = "password.changed", "Somebody changed their password."
+    FACTOR_ADDED = "factor.added", "Somebody added a passkey, an authenticator app or recovery codes."
+    FACTOR_REMOVED = "factor.removed", "Somebody removed a passkey, an authenticator app or recovery codes."
+    FACTOR_RENEWED = "factor.renewed", "Somebody made new recovery codes; the old ones stopped."
+    IDENTITY_LINKED = "identity.linked", "An administrator said whose an account or an outside identity is."
+    IDENTITY_UNLINKED = (
+        "identity.unlinked",
+        "An administrator took back whose an account or an outside identity is.",
+    )
+    SETUP_OFFERED = "setup.offered", "A one-time link for the first administrator was made."
+    SETUP_DONE = "setup.done", "The first administrator came by the one-time link."
+    SETUP_REFUSED = (
+        "setup.refused",
+        "A link for the first administrator that is not in force was turned away.",
+    )
 
     EXPORT_MADE = "export.made", "Evidence was exported."
 

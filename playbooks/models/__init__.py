@@ -9,6 +9,7 @@ from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.roles import CustomRole
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
+from playbooks.models.sessions import FirstAdministratorLink, Session
 from playbooks.models.system import Heartbeat, IdempotencyKey
 from playbooks.models.teams import Team, TeamMembership
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
@@ -25,6 +26,7 @@ __all__ = [
     "CustomRole",
     "Event",
     "Expiry",
+    "FirstAdministratorLink",
     "Heartbeat",
     "Hold",
     "HoldScope",
@@ -39,6 +41,7 @@ __all__ = [
     "Run",
     "RunTrigger",
     "Seat",
+    "Session",
     "SimulatedState",
     "Source",
     "Step",

@@ -31,6 +31,8 @@ CONFLICTS = frozenset(
         "team_ended",
         "role_ended",
         "role_built_in",
+        "token_revoked",
+        "not_the_first",
     }
 )
 
