@@ -93,6 +93,8 @@ class Verb(StrEnum):
     PERSON_CHANGED = "person.changed", "An account was changed, activated or deactivated."
     ROLE_GRANTED = "role.granted", "Somebody was given a role."
     ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
+    DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
+    DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
     TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."

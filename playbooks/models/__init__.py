@@ -5,6 +5,7 @@ from playbooks.models.alerts import Alert, AlertRaw, Source
 from playbooks.models.approvals import ApprovalRequest, Consumption, Late, Seat
 from playbooks.models.cases import Case
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
+from playbooks.models.delegations import Delegation
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
@@ -19,6 +20,7 @@ __all__ = [
     "Case",
     "Connection",
     "Consumption",
+    "Delegation",
     "Event",
     "Expiry",
     "Heartbeat",

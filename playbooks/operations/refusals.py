@@ -28,6 +28,9 @@ CONFLICTS = frozenset(
         "alert_not_new",
         "case_closed",
         "version_status",
+        "chained_delegation",
+        "delegated_already",
+        "delegation_over",
     }
 )
 

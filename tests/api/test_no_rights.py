@@ -62,6 +62,8 @@ ENDPOINTS = {
     "approvals/": {"get"},
     "approvals/<uuid:pk>/": {"get"},
     "approvals/<uuid:pk>/decide/": {"post"},
+    "delegations/": {"get", "post"},
+    "delegations/<uuid:pk>/end/": {"post"},
     "connections/": {"get", "post"},
     "connections/<slug:name>/limits/": {"post"},
     "questions/": {"get"},

@@ -16,6 +16,7 @@ from playbooks.models import (
     Case,
     Connection,
     Consumption,
+    Delegation,
     Expiry,
     Hold,
     IdempotencyKey,
@@ -49,6 +50,7 @@ def make_rows() -> Rows:
         *_membership_and_token(people[0]),
         *(people[0], source, case, alert, version.playbook, version, step.run, step, attempt),
         *_request(step, people[0]),
+        _delegation(*people),
         *_waiting(step),
         *_held(version.playbook, people[0]),
         *_entry(),
@@ -148,6 +150,18 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
             decided_at=now,
             facts={},
         ),
+    )
+
+
+def _delegation(person: Principal, substitute: Principal) -> Delegation:
+    now = timezone.now()
+    return Delegation.objects.create(
+        person=person,
+        substitute=substitute,
+        reason="Away.",
+        named_at=now,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from playbooks.models import (
     Case,
     Connection,
     Consumption,
+    Delegation,
     Expiry,
     Hold,
     IdempotencyKey,
@@ -40,6 +42,7 @@ from tests.models.rows import Rows, make_rows
 
 ANN, BEN = "ann", "ben"  # people stand in the cases by their user names
 OTHER = "other_gate"  # a step that nothing is about yet
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 IN_FORCE = {"released_by": None, "released_at": None}
 EVERYTHING = {"scope": "everything", "playbook": None}
 OF_CONNECTION = {"scope": "connection", "playbook": None, "connection": Connection}
@@ -100,6 +103,8 @@ VIOLATIONS: list[tuple[str, Again]] = [
         "a_verdict_approves_or_denies",
         Again(Decision, {"person": BEN, "verdict": "abstain", "comment": "Unsure."}),
     ),
+    ("nobody_stands_in_for_themselves", Again(Delegation, {"substitute": ANN})),
+    ("a_delegation_ends_after_it_begins", Again(Delegation, {"ends_at": LONG_AGO})),
     ("a_stream_is_kept_once", Again(AuditStream)),
     ("an_entry_has_its_own_place_in_its_stream", Again(AuditEntry)),
     ("the_entries_of_a_stream_count_from_one", Again(AuditEntry, {"stream_seq": 0})),
@@ -150,6 +155,7 @@ ALLOWED = [
     *(Again(ApprovalRequest, {"status": each}) for each in ("denied", "expired", "voided", "withdrawn")),
     Again(Seat, {"position": 1, "filled_by": None}),
     Again(Decision, {"person": BEN, "verdict": "deny", "comment": "Not at noon."}),
+    Again(Delegation),
     Again(AuditEntry, {"stream_seq": 2}),
     Again(PlaybookVersion, {"number": 2, "status": "in_review", "publisher": None}),
     Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None}),
