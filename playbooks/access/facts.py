@@ -46,9 +46,19 @@ def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
         requesters=request.requesters,
         authors=request.authors,
         approvals={
-            str(each.person_id): roles[each.person_id] for each in decided if each.verdict == Verdict.APPROVE
+            str(each.person_id): roles[each.person_id]
+            for each in decided
+            if each.verdict == Verdict.APPROVE and each.stands
         },
-        deciders=frozenset(str(each.person_id) for each in decided),
+        deciders=frozenset(str(each.person_id) for each in decided) | _who_denied_before(request),
         shown_digest=request.digest,
         current_digest=request.digest,
     )
+
+
+def _who_denied_before(request: ApprovalRequest) -> frozenset[str]:
+    """Those who denied it when it was asked before: it is asked again of other people."""
+    if request.previous is None:
+        return frozenset()
+    before = request.previous.decisions.all()
+    return frozenset(str(each.person_id) for each in before if each.verdict == Verdict.DENY and each.stands)

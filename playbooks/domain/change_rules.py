@@ -58,6 +58,14 @@ def _changed_seats(old: Step, new: Step, _: Catalogue) -> Findings:
     yield Governance(new["id"], "seats", severity, sentence + ".", old["seats"], new["seats"])
 
 
+def _more_denials(old: Step, new: Step, _: Catalogue) -> Findings:
+    was, now = old.get("deny", 1), new.get("deny", 1)
+    if was != now:
+        severity = Severity.WEAKENED if now > was else Severity.STRENGTHENED
+        sentence = f"Gate '{new['id']}' is denied by {now} denial{'s' if now > 1 else ''} instead of {was}."
+        yield Governance(new["id"], "deny", severity, sentence, old.get("deny"), new.get("deny"))
+
+
 def _shown_less(old: Step, new: Step, _: Catalogue) -> Findings:
     was, now = old.get("show", []), new.get("show", [])
     if was == now:
@@ -292,6 +300,7 @@ _FORGIVEN = _switch(
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "approve": (
         _changed_seats,
+        _more_denials,
         _deadline("4h", "deny"),
         _condition,
         _shown_less,

@@ -175,6 +175,7 @@ class Step(_Part):
     approve: str = ""
     show: Needs = ()
     seats: Annotated[tuple[SeatEntry, ...], Field(strict=False, max_length=20)] = ()
+    deny: Annotated[int, Field(ge=1, le=20)] = 1
     within: Duration = "4h"
     late: Literal["deny", "escalate", "hold", "fail"] = "deny"
 

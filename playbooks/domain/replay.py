@@ -39,8 +39,10 @@ class Request:
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
     status: str = "open"
+    denials_needed: int = 1
     approvers: set[str] = field(default_factory=set)
-    deciders: set[str] = field(default_factory=set)
+    deniers: set[str] = field(default_factory=set)
+    deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
     has_quorum: bool = False
 
     def covers(self, step: str) -> bool:
@@ -93,10 +95,8 @@ class Replay:
                 self.requesters[entry.actor_id] = entry.actor_label
             case "request.opened":
                 self._open(facts)
-            case "decision.made":
-                self._decide(entry)
-            case "decision.refused":
-                self._refuse(entry)
+            case "decision.made" | "decision.withdrawn" | "decision.refused" as verb:
+                self._take(verb, entry)
             case "request.granted":
                 self._grant(facts)
             case "request.consumed":
@@ -104,7 +104,12 @@ class Replay:
             case "step.claimed":
                 self._claim(facts)
             case verb if verb in ENDINGS:
-                self._request(facts).status = ENDINGS[verb]
+                self._end(facts, ENDINGS[verb])
+
+    def _take(self, verb: str, entry: Body) -> None:
+        """What a person did about a request."""
+        takes = {"made": self._decide, "withdrawn": self._withdraw, "refused": self._refuse}
+        takes[verb.removeprefix("decision.")](entry)
 
     def _request(self, facts: Mapping[str, Any]) -> Request:
         found = self.requests.get(facts["request"])
@@ -137,6 +142,8 @@ class Replay:
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
+            denials_needed=facts.get("denials_needed", 1),
+            deciders=set(facts.get("denied_before", ())),
         )
 
     def _decide(self, entry: Body) -> None:
@@ -158,9 +165,29 @@ class Replay:
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
+        (request.approvers if facts.verdict == "approve" else request.deniers).add(facts.decider.id)
         if facts.verdict == "approve":
-            request.approvers.add(facts.decider.id)
             request.has_quorum = is_quorum(facts)
+
+    def _withdraw(self, entry: Body) -> None:
+        """Who has decided takes it back while the request is open; that they decided is not forgotten."""
+        request, person = self._request(entry.facts), entry.actor_id
+        _require(request.status == "open", f"A decision on a request that is {request.status} is withdrawn.")
+        _require(
+            person in request.approvers | request.deniers,
+            "A decision is withdrawn that was not made, or not by who withdraws it.",
+        )
+        _require(not request.has_quorum, "A decision is withdrawn after the quorum was complete.")
+        request.approvers.discard(person)
+        request.deniers.discard(person)
+
+    def _end(self, facts: Mapping[str, Any], status: str) -> None:
+        request = self._request(facts)
+        _require(
+            status != "denied" or len(request.deniers) >= request.denials_needed,
+            "The request is denied by fewer people than it takes.",
+        )
+        request.status = status
 
     def _refuse(self, entry: Body) -> None:
         """The rules must say no again, with the same sentences. What was refused before any facts has
@@ -191,7 +218,10 @@ class Replay:
         request = self._request(facts)
         _require(request.status == "open", f"A request that is {request.status} is granted.")
         _require(request.has_quorum, "The request is granted without its quorum.")
-        _require(request.deciders == request.approvers, "The request is granted although somebody denied it.")
+        _require(
+            len(request.deniers) < request.denials_needed,
+            "The request is granted although as many denied it as it takes.",
+        )
         _require(
             sorted(facts["approvers"]) == sorted(request.approvers),
             "The approvers are not those who approved.",

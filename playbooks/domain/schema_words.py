@@ -85,6 +85,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "approve": "The question that people decide; ${ … } is filled in.",
         "show": "The steps whose outputs are shown beside the question.",
         "seats": "Who has to approve: one person for each seat.",
+        "deny": "How many people have to deny before it counts as denied.",
         "within": "How long it is open.",
         "late": "What happens when nobody answered in time.",
         "ask": "The question that one person answers with a form.",

@@ -53,6 +53,7 @@ class Verb(StrEnum):
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
+    REQUEST_ASKED_AGAIN = "request.asked_again", "What was denied is asked once more, with new evidence."
     REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."
 
     QUESTION_OPENED = "question.opened", "A run asked people something."
@@ -69,6 +70,7 @@ class Verb(StrEnum):
     EXPIRY_ENDED = "expiry.ended", "The time of a change came, and nothing was left to take back."
 
     DECISION_MADE = "decision.made", "A person approved or denied a request."
+    DECISION_WITHDRAWN = "decision.withdrawn", "A person took their decision back while the request was open."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 

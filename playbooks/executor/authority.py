@@ -178,9 +178,8 @@ def _lost_approver(request: ApprovalRequest, step: Step) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
     if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
         return ""
-    approvers = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).values_list(
-        "person", flat=True
-    )
+    standing = Decision.objects.filter(request=request, verdict=Verdict.APPROVE, withdrawal=None)
+    approvers = standing.values_list("person", flat=True)
     seats = [Seat(seat.role) for seat in request.seats.order_by("position")]
     entitled = {str(person): fitting(seats, held) for person, held in access.roles_of(approvers).items()}
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"

@@ -87,7 +87,7 @@ def decide(
 def expire(request: UUID, *, now: datetime) -> None:
     """What happens when the deadline of an open request has passed: deny, escalate or hold, never approve."""
     with transaction.atomic(durable=True):
-        row, change = _open_change(request, now=now, actor_of=None)
+        row, change = open_change(request, now=now, actor_of=None)
         if row.status != RequestStatus.OPEN or row.due_at is None or row.due_at > now:
             return
         _LATE[Late(row.late)](change, row)
@@ -96,7 +96,7 @@ def expire(request: UUID, *, now: datetime) -> None:
 
 def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     now, person = timezone.now(), str(vote.caller.principal.pk)
-    row, change = _open_change(vote.request, now=now, actor_of=vote.caller)
+    row, change = open_change(vote.request, now=now, actor_of=vote.caller)
     if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
     facts = _facts(vote, row)
@@ -105,7 +105,7 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
         raise Forbidden(facts, *forbidden)
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY:
-        _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")
+        _deny_at_last(change, row, vote)
     elif is_quorum(facts):
         _grant(change, row)
     idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
@@ -131,7 +131,7 @@ def _current_subject(request: ApprovalRequest) -> dict[str, Any]:
     return requests.current_subject(request, open_frame(request.run, request.step.frame))
 
 
-def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
+def open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
     """Locks the run and then the request: the one order in which both are ever locked."""
     run = ApprovalRequest.objects.filter(pk=request).values_list("run", flat=True).first()
     if run is None:
@@ -144,7 +144,7 @@ def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tu
 
 def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) -> None:
     person = vote.caller.principal
-    seats = _fill_seats(request, facts) if facts.verdict == Verdict.APPROVE else {}
+    seats = fill_seats(request, facts, with_decider=True) if facts.verdict == Verdict.APPROVE else {}
     Decision.objects.create(
         request=request,
         person=person,
@@ -172,9 +172,9 @@ def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) 
     )
 
 
-def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
+def fill_seats(request: ApprovalRequest, facts: Facts, *, with_decider: bool) -> dict[str, str]:
     """Writes who sits where; whoever had a seat keeps one, perhaps another. Returns {person: role}."""
-    seating = seated(facts, with_decider=True)
+    seating = seated(facts, with_decider=with_decider)
     request.seats.update(filled_by=None)
     for position, person in seating.items():
         request.seats.filter(position=position).update(filled_by=person)
@@ -183,7 +183,8 @@ def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
 
 def _grant(change: Change, request: ApprovalRequest) -> None:
     """The quorum is complete: the gate opens, and steps that waited for a renewed request are ready again."""
-    approvals = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).order_by("decided_at", "pk")
+    standing = Decision.objects.filter(request=request, verdict=Verdict.APPROVE, withdrawal=None)
+    approvals = standing.order_by("decided_at", "pk")
     names = [each.person_name for each in approvals]
     requests.close(
         change,
@@ -201,12 +202,19 @@ def _grant(change: Change, request: ApprovalRequest) -> None:
     advance(change, request.step.frame)
 
 
+def _deny_at_last(change: Change, request: ApprovalRequest, vote: Vote) -> None:
+    """Denied, once as many people deny it as the gate says."""
+    denials = Decision.objects.filter(request=request, verdict=Verdict.DENY, withdrawal=None)
+    if denials.count() >= request.denials_needed:
+        _deny(change, request, f"Denied by {vote.caller.principal}: {vote.comment}")
+
+
 def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
     requests.close(change, request, RequestStatus.DENIED, Verb.REQUEST_DENIED, sentence=sentence)
-    _fail_waiting(change, request, sentence)
+    fail_waiting(change, request, sentence)
 
 
-def _fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
+def fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
     waiting = requests.waiting_for(request)
     for step in waiting:
         move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
@@ -217,7 +225,7 @@ def _fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> No
 
 def _late_deny(change: Change, request: ApprovalRequest) -> None:
     requests.close(change, request, RequestStatus.EXPIRED, Verb.REQUEST_EXPIRED)
-    _fail_waiting(change, request, "Nobody decided in time, so it counts as denied.")
+    fail_waiting(change, request, "Nobody decided in time, so it counts as denied.")
 
 
 def _late_escalate(change: Change, request: ApprovalRequest) -> None:
@@ -252,7 +260,7 @@ _LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_
 def _record_refusal(vote: Vote, refusal: Refused) -> None:
     """Audits the refusal in a transaction of its own. A request whose subject changed is asked again."""
     with transaction.atomic(durable=True):
-        row, change = _open_change(vote.request, now=timezone.now(), actor_of=vote.caller)
+        row, change = open_change(vote.request, now=timezone.now(), actor_of=vote.caller)
         change.note(
             Verb.DECISION_REFUSED,
             subject=requests.request_subject(row),

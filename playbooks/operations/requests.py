@@ -17,10 +17,11 @@ from playbooks.domain.coverage import covered_by
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
-from playbooks.domain.statuses import RequestStatus, WaitReason
+from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Run, Seat, Step
+from playbooks.models.decisions import Decision
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
@@ -214,11 +215,21 @@ def _create(
         shown=shown,
         requesters=requesters_of(run),
         authors=authors_behind(run),
+        denials_needed=document.deny,
+        previous=_denied_before(gate),
         late=document.late,
         within_seconds=int(within / timedelta(seconds=1)),
         opened_at=change.now,
         due_at=change.now + within,
     )
+
+
+def _denied_before(gate: Step) -> ApprovalRequest | None:
+    """The request that was denied at the same gate in the run of which this is a re-run."""
+    denied = ApprovalRequest.objects.filter(
+        run=gate.run.repeats_id, step__key=gate.key, status=RequestStatus.DENIED
+    )
+    return denied.order_by("-opened_at").first() if gate.run.repeats_id else None
 
 
 def _place_seats(request: ApprovalRequest, roles: Sequence[str]) -> None:
@@ -239,9 +250,17 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "covered": [item["step"] for item in about["covered"]],
             "requesters": request.requesters,
             "authors": request.authors,
+            "denials_needed": request.denials_needed,
+            "denied_before": _those_who_denied(request.previous),
             "playbook": definition.slug,
         },
     )
+
+
+def _those_who_denied(request: ApprovalRequest | None) -> list[str]:
+    """Whoever denied it is not asked again."""
+    denials = Decision.objects.filter(request=request, verdict=Verdict.DENY, withdrawal=None)
+    return sorted(str(each.person_id) for each in denials) if request is not None else []
 
 
 def _identity(request: ApprovalRequest) -> dict[str, str]:

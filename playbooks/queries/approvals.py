@@ -19,7 +19,7 @@ from playbooks.domain.actions import Catalogue
 from playbooks.domain.duties import Denial, denials
 from playbooks.domain.statuses import RequestStatus
 from playbooks.models import ApprovalRequest, Late, Principal, Seat
-from playbooks.models.decisions import Decision
+from playbooks.models.decisions import Decision, Withdrawal
 from playbooks.queries import references
 from playbooks.queries.references import AlertReference, CaseReference, Person, VersionReference
 
@@ -59,11 +59,25 @@ class SeatView:
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
+    """`withdrawn_at` and the reason are of a decision that its person took back, so that it counts no more."""
+
     person: str
     verdict: str
     comment: str
     digest: str
     decided_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The request that was denied before it was asked again, and what was said then as new `evidence`."""
+
+    id: UUID
+    decisions: tuple[DecisionView, ...]
+    evidence: str
+    asked_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,8 @@ class RequestView:
     shown: Mapping[str, Any]
     seats: tuple[SeatView, ...]
     decisions: tuple[DecisionView, ...]
+    denials_needed: int
+    previous: Previous | None
     requested_by: Person | None
     requesters: tuple[str, ...]
     authors: tuple[str, ...]
@@ -144,11 +160,13 @@ _URGENCY = Case(
 
 
 def _complete(rows: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    about = ("step", "run__version__playbook", "run__case", "run__alert", "run__requested_by")
+    of_run = ("run__version__playbook", "run__case", "run__alert", "run__requested_by")
+    about = ("step", *of_run, "previous__asked_again_by")
     seats = Seat.objects.select_related("filled_by").order_by("position")
     decisions = Decision.objects.order_by("decided_at", "pk")
+    before = Decision.objects.order_by("decided_at", "pk")
     return rows.select_related(*about).prefetch_related(
-        Prefetch("seats", seats), Prefetch("decisions", decisions)
+        Prefetch("seats", seats), Prefetch("decisions", decisions), Prefetch("previous__decisions", before)
     )
 
 
@@ -172,6 +190,8 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...]) -> RequestView:
         shown=row.shown,
         seats=tuple(_seat(each) for each in row.seats.all()),
         decisions=tuple(_decision(each) for each in row.decisions.all()),
+        denials_needed=row.denials_needed,
+        previous=_previous(row.previous),
         requested_by=references.person(row.run.requested_by),
         requesters=tuple(row.requesters.values()),
         authors=tuple(row.authors.values()),
@@ -232,6 +252,20 @@ def _seat(seat: Seat) -> SeatView:
 
 
 def _decision(decision: Decision) -> DecisionView:
+    withdrawal: Withdrawal | None = getattr(decision, "withdrawal", None)
     return DecisionView(
-        decision.person_name, decision.verdict, decision.comment, decision.digest, decision.decided_at
+        person=decision.person_name,
+        verdict=decision.verdict,
+        comment=decision.comment,
+        digest=decision.digest,
+        decided_at=decision.decided_at,
+        withdrawn_at=withdrawal.withdrawn_at if withdrawal else None,
+        withdrawn_because=withdrawal.reason if withdrawal else "",
     )
+
+
+def _previous(row: ApprovalRequest | None) -> Previous | None:
+    if row is None:
+        return None
+    decisions = tuple(_decision(each) for each in row.decisions.all())
+    return Previous(row.pk, decisions, row.evidence, str(row.asked_again_by or ""))
