@@ -6,16 +6,47 @@ deciding transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
+
 from playbooks.access import roles_of
-from playbooks.domain.duties import Decider, Facts
-from playbooks.domain.seats import Seat
+from playbooks.access.delegations import Substitutions, substitutions
+from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
 from playbooks.models import ApprovalRequest, Principal
+from playbooks.models.decisions import Decision
 
 Roles = Mapping[UUID, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """What is known of the decider and of all who decided before."""
+
+    roles: Roles
+    active: frozenset[UUID]
+    substitutions: Substitutions
+
+    @classmethod
+    def of(cls, people: Collection[UUID]) -> People:
+        """Read in three queries, however many they are."""
+        active = Principal.objects.filter(pk__in=people, is_active=True).values_list("pk", flat=True)
+        return cls(roles_of(people), frozenset(active), substitutions(people))
+
+    def entitlement(self, person: UUID, moment: datetime) -> Entitlement:
+        """What somebody brings who decided at a moment: nothing once they are deactivated. Whoever stood in for
+        somebody then brings that, though it may have ended since.
+        """
+        if person not in self.active:
+            return Entitlement(frozenset())
+        return Entitlement(
+            self.roles[person], frozenset({str(person), *self.substitutions.at(person, moment)})
+        )
 
 
 def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> dict[UUID, Facts]:
@@ -23,37 +54,70 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
 
     Seats and decisions are read from the rows' prefetched relations where they have them.
     """
-    deciders = {each.person_id for request in requests for each in request.decisions.all()}
-    roles = roles_of({person.pk, *deciders})
-    return {request.pk: _facts(request, person, roles) for request in requests}
+    everybody = {person.pk, *(each.person_id for request in requests for each in request.decisions.all())}
+    known, now = People.of(everybody), timezone.now()
+    return {request.pk: _facts(request, person, known, now) for request in requests}
 
 
-def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
-    decided = sorted(request.decisions.all(), key=lambda each: (each.decided_at, each.pk))
+def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:
+    """For each request what those bring, as they are now, whose approvals count."""
+    everybody = {each.person_id for request in requests for each in request.decisions.all()}
+    known = People.of(everybody)
+    return {request.pk: _approvals(_decided(request), known) for request in requests}
+
+
+def _facts(request: ApprovalRequest, person: Principal, known: People, now: datetime) -> Facts:
+    decided = _decided(request)
     return Facts(
-        decider=Decider(
-            id=str(person.pk),
-            name=str(person),
-            is_active=person.is_active,
-            is_person=person.is_person,
-            by_token=False,
-            is_superuser=person.is_superuser,
-            roles=roles[person.pk],
-        ),
+        decider=_decider(person, known, now),
         verdict=Verdict.APPROVE.value,
         status=request.status,
-        seats=tuple(Seat(seat.role) for seat in sorted(request.seats.all(), key=lambda each: each.position)),
+        seats=seats_of(request),
         requesters=request.requesters,
         authors=request.authors,
-        approvals={
-            str(each.person_id): roles[each.person_id]
-            for each in decided
-            if each.verdict == Verdict.APPROVE and each.stands
-        },
+        through=request.through,
+        approvals=_approvals(decided, known),
+        denied=frozenset(
+            str(each.person_id) for each in decided if each.verdict == Verdict.DENY and each.stands
+        ),
+        denials_to_end=request.denials_to_end,
         deciders=frozenset(str(each.person_id) for each in decided) | _who_denied_before(request),
         shown_digest=request.digest,
         current_digest=request.digest,
     )
+
+
+def seats_of(request: ApprovalRequest) -> tuple[Seat, ...]:
+    """The seats as the matching sees them."""
+    return tuple(Seat(seat.role) for seat in sorted(request.seats.all(), key=lambda each: each.position))
+
+
+def _decider(person: Principal, known: People, now: datetime) -> Decider:
+    stands_in_for = known.substitutions.at(person.pk, now)
+    lately = known.substitutions.lately(person.pk, now)
+    return Decider(
+        id=str(person.pk),
+        name=str(person),
+        is_active=person.is_active,
+        is_person=person.is_person,
+        by_token=False,
+        is_superuser=person.is_superuser,
+        roles=known.roles[person.pk],
+        stands_in_for=stands_in_for,
+        stood_in_for={each: name for each, name in lately.items() if each not in stands_in_for},
+    )
+
+
+def _decided(request: ApprovalRequest) -> list[Decision]:
+    return sorted(request.decisions.all(), key=lambda each: (each.decided_at, each.pk))
+
+
+def _approvals(decided: Sequence[Decision], known: People) -> dict[str, Entitlement]:
+    return {
+        str(each.person_id): known.entitlement(each.person_id, each.decided_at)
+        for each in decided
+        if each.verdict == Verdict.APPROVE and each.stands
+    }
 
 
 def _who_denied_before(request: ApprovalRequest) -> frozenset[str]:

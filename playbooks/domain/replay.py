@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from playbooks.domain.duties import Facts, denials, is_quorum
+from playbooks.domain.duties import denials, is_quorum
+from playbooks.domain.duty_facts import Facts
 from playbooks.domain.entries import Body
 
 IN_FORCE = frozenset({"granted", "consumed"})
@@ -38,8 +39,9 @@ class Request:
     not_covered: frozenset[str]  # steps that could not be shown
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
+    through: Mapping[str, str]
     status: str = "open"
-    denials_needed: int = 1
+    denials_to_end: int = 1
     approvers: set[str] = field(default_factory=set)
     deniers: set[str] = field(default_factory=set)
     deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
@@ -142,8 +144,9 @@ class Replay:
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
-            denials_needed=facts.get("denials_needed", 1),
+            denials_to_end=facts.get("denials_to_end", 1),
             deciders=set(facts.get("denied_before", ())),
+            through=facts["through"],
         )
 
     def _decide(self, entry: Body) -> None:
@@ -162,6 +165,7 @@ class Replay:
         _require(
             set(facts.approvals) == request.approvers, "The approvals so far are not those that were made."
         )
+        _require(facts.denied == request.deniers, "The denials so far are not those that were made.")
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
@@ -184,7 +188,7 @@ class Replay:
     def _end(self, facts: Mapping[str, Any], status: str) -> None:
         request = self._request(facts)
         _require(
-            status != "denied" or len(request.deniers) >= request.denials_needed,
+            status != "denied" or len(request.deniers) >= request.denials_to_end,
             "The request is denied by fewer people than it takes.",
         )
         request.status = status
@@ -212,14 +216,20 @@ class Replay:
             [seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request."
         )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
+        _require(
+            facts.denials_to_end == request.denials_to_end, "It takes another number of denials to end it."
+        )
         _require(facts.authors == request.authors, "The authors are not those of the request.")
+        _require(
+            facts.through == request.through, "Those through whom it began are not those of the request."
+        )
 
     def _grant(self, facts: Mapping[str, Any]) -> None:
         request = self._request(facts)
         _require(request.status == "open", f"A request that is {request.status} is granted.")
         _require(request.has_quorum, "The request is granted without its quorum.")
         _require(
-            len(request.deniers) < request.denials_needed,
+            len(request.deniers) < request.denials_to_end,
             "The request is granted although as many denied it as it takes.",
         )
         _require(

@@ -33,12 +33,13 @@ class ApprovalRequest(models.Model):
     shown = models.JSONField(default=dict)  # outputs that the author chose to show: {step: outputs}
     requesters = models.JSONField(default=dict)  # {id: name}
     authors = models.JSONField(default=dict)
-    denials_needed = models.PositiveSmallIntegerField(default=1)
+    denials_to_end = models.PositiveSmallIntegerField(default=1)
     # A request that was denied is asked once more, with new evidence, of others than those who denied it.
     previous = models.ForeignKey("self", models.PROTECT, null=True, related_name="asked_again")
     asked_again_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     asked_again_at = models.DateTimeField(null=True)
     evidence = models.TextField(blank=True)  # what was said when this one, denied, was asked again
+    through = models.JSONField(default=dict)
     late = models.CharField(max_length=10)
     within_seconds = models.PositiveIntegerField()
     opened_at = models.DateTimeField()

@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
-from playbooks.domain.duties import Denial, Facts, denials, is_quorum, seated
+from playbooks.domain.duties import Denial, denials, is_denied, is_quorum, seated
+from playbooks.domain.duty_facts import Facts
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
@@ -104,9 +105,9 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     if forbidden:
         raise Forbidden(facts, *forbidden)
     _record(change, row, vote, facts)
-    if vote.verdict is Verdict.DENY:
-        _deny_at_last(change, row, vote)
-    elif is_quorum(facts):
+    if vote.verdict is Verdict.DENY and is_denied(facts):
+        _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")
+    elif vote.verdict is Verdict.APPROVE and is_quorum(facts):
         _grant(change, row)
     idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
     change.finish()
@@ -200,13 +201,6 @@ def _grant(change: Change, request: ApprovalRequest) -> None:
             move_step(step, StepStatus.READY, now=change.now)
             change.ready += 1
     advance(change, request.step.frame)
-
-
-def _deny_at_last(change: Change, request: ApprovalRequest, vote: Vote) -> None:
-    """Denied, once as many people deny it as the gate says."""
-    denials = Decision.objects.filter(request=request, verdict=Verdict.DENY, withdrawal=None)
-    if denials.count() >= request.denials_needed:
-        _deny(change, request, f"Denied by {vote.caller.principal}: {vote.comment}")
 
 
 def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:

@@ -26,7 +26,7 @@ from playbooks.operations.actions import actions, connection_for, connection_nam
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import Definition, definition_of
-from playbooks.operations.influence import authors_behind, requesters_of
+from playbooks.operations.influence import authors_behind, requesters_of, through_of
 from playbooks.operations.moves import move, wait
 from playbooks.operations.questions import shown_to_people
 from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
@@ -215,8 +215,9 @@ def _create(
         shown=shown,
         requesters=requesters_of(run),
         authors=authors_behind(run),
-        denials_needed=document.deny,
+        denials_to_end=document.deny,
         previous=_denied_before(gate),
+        through=through_of(run),
         late=document.late,
         within_seconds=int(within / timedelta(seconds=1)),
         opened_at=change.now,
@@ -250,8 +251,9 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "covered": [item["step"] for item in about["covered"]],
             "requesters": request.requesters,
             "authors": request.authors,
-            "denials_needed": request.denials_needed,
+            "denials_to_end": request.denials_to_end,
             "denied_before": _those_who_denied(request.previous),
+            "through": request.through,
             "playbook": definition.slug,
         },
     )

@@ -99,7 +99,7 @@ class RequestView:
     shown: Mapping[str, Any]
     seats: tuple[SeatView, ...]
     decisions: tuple[DecisionView, ...]
-    denials_needed: int
+    denials_to_end: int
     previous: Previous | None
     requested_by: Person | None
     requesters: tuple[str, ...]
@@ -190,7 +190,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...]) -> RequestView:
         shown=row.shown,
         seats=tuple(_seat(each) for each in row.seats.all()),
         decisions=tuple(_decision(each) for each in row.decisions.all()),
-        denials_needed=row.denials_needed,
+        denials_to_end=row.denials_to_end,
         previous=_previous(row.previous),
         requested_by=references.person(row.run.requested_by),
         requesters=tuple(row.requesters.values()),

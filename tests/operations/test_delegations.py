@@ -9,14 +9,16 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from playbooks import executor
 from playbooks.access.delegations import COOLING, in_force, substitutes_for
-from playbooks.models import Delegation, PrincipalKind, Token
+from playbooks.models import ApprovalRequest, Delegation, PrincipalKind, Token
 from playbooks.models.audit import AuditEntry
 from playbooks.operations import delegations, people
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.delegations import LONGEST, Period
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from tests.cast import Cast
+from tests.operations.test_withdrawals import at_the_gate, decide, replayed
 
 DAY = timedelta(days=1)
 
@@ -37,7 +39,7 @@ def stands_in(cast: Cast, substitute: str, now: datetime | None = None) -> set[s
     """Whom the substitute stands in for, by username."""
     person = getattr(cast, substitute)
     found = substitutes_for([person.pk], now or timezone.now())[person.pk]
-    return {each for each in cast.__slots__ if getattr(cast, each).pk in found}
+    return {each for each in cast.__slots__ if str(getattr(cast, each).pk) in found}
 
 
 def test_a_substitute_stands_in_from_the_beginning_until_the_end_of_the_period(cast: Cast) -> None:
@@ -178,3 +180,62 @@ def test_naming_and_ending_are_in_the_log_of_the_person(cast: Cast) -> None:
         ("delegation.named", "Tier2", str(cast.tier2.pk)),
         ("delegation.ended", "Netowner", str(cast.tier2.pk)),
     ]
+
+
+def rules(cast: Cast, name: str, request: ApprovalRequest) -> list[str]:
+    """The rules that forbid the person to approve; none when it is done."""
+    try:
+        decide(cast, name, request)
+    except Refused as refusal:
+        return [each.rule for each in refusal.denials]
+    return []
+
+
+def test_case_15_whoever_stands_in_for_the_requester_decides_nothing_of_theirs(cast: Cast) -> None:
+    _, request = at_the_gate(cast)
+    name(cast, "analyst", "tier2")
+    assert rules(cast, "tier2", request) == ["delegate_of_requester"]
+    delegations.end(Delegation.objects.get().pk, caller=cast.caller("tier2"))
+    assert rules(cast, "tier2", request) == ["delegate_of_requester"]
+    assert not request.decisions.exists()
+
+
+def test_case_15_a_delegation_to_the_requester_gives_the_requester_nothing(cast: Cast) -> None:
+    _, request = at_the_gate(cast)
+    name(cast, "tier2", "analyst")
+    assert rules(cast, "analyst", request) == ["own_request", "not_in_seat"]
+
+
+def test_a_substitute_without_the_role_decides_nothing(cast: Cast) -> None:
+    _, request = at_the_gate(cast)
+    name(cast, "tier2", "compliance")
+    assert rules(cast, "compliance", request) == ["not_in_seat"]
+
+
+def test_case_16_nobody_decides_for_themselves_and_as_a_substitute(cast: Cast) -> None:
+    _, request = at_the_gate(cast)
+    people.grant(cast.netowner, "tier-2", actor=SYSTEM, granted_by=None)
+    name(cast, "tier2", "netowner")
+    assert rules(cast, "netowner", request) == []
+    assert rules(cast, "netowner", request) == ["already_decided"]
+    request.refresh_from_db()
+    assert (request.status, request.decisions.count()) == ("open", 1)
+
+
+def test_case_16_a_substitute_adds_nothing_to_what_the_person_decided(cast: Cast) -> None:
+    _, request = at_the_gate(cast)
+    name(cast, "tier2", "netowner")
+    assert rules(cast, "tier2", request) == []
+    assert rules(cast, "netowner", request) == ["already_decided"]
+
+
+def test_a_substitute_with_the_role_decides_in_their_own_name(cast: Cast) -> None:
+    run, request = at_the_gate(cast)
+    people.grant(cast.outsider, "tier-2", actor=SYSTEM, granted_by=None)
+    name(cast, "tier2", "outsider")
+    assert rules(cast, "outsider", request) == []
+    assert request.decisions.get().person == cast.outsider
+    assert request.decisions.get().facts["decider"]["stands_in_for"] == {str(cast.tier2.pk): "Tier2"}
+    decide(cast, "netowner", request)
+    executor.drive(run.pk, worker="test")
+    assert replayed(run).approved_actions == 1

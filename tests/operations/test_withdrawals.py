@@ -148,7 +148,7 @@ def test_whoever_asked_takes_the_request_back_and_the_run_fails_at_its_gate(cast
 
 def test_one_denial_of_two_leaves_it_open_and_the_second_ends_it(cast: Cast) -> None:
     run, request = at_the_gate(cast, PAIRS)
-    assert request.denials_needed == 2
+    assert request.denials_to_end == 2
     assert decide(cast, "tier2", request, Verdict.DENY).status == RequestStatus.OPEN
     assert decide(cast, "netowner", request, Verdict.DENY).status == RequestStatus.DENIED
     run.refresh_from_db()
