@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from playbooks.access import roles_of
 from playbooks.access.delegations import Substitutions, substitutions
+from playbooks.access.seats import meant_by
 from playbooks.domain.duty_facts import Decider, Facts
 from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
@@ -56,7 +57,8 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
     """
     everybody = {person.pk, *(each.person_id for request in requests for each in request.decisions.all())}
     known, now = People.of(everybody), timezone.now()
-    return {request.pk: _facts(request, person, known, now) for request in requests}
+    seats, decider = seats_of(requests, now), _decider(person, known, now)
+    return {request.pk: _facts(request, decider, seats[request.pk], known) for request in requests}
 
 
 def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:
@@ -66,13 +68,13 @@ def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Ent
     return {request.pk: _approvals(_decided(request), known) for request in requests}
 
 
-def _facts(request: ApprovalRequest, person: Principal, known: People, now: datetime) -> Facts:
+def _facts(request: ApprovalRequest, decider: Decider, seats: tuple[Seat, ...], known: People) -> Facts:
     decided = _decided(request)
     return Facts(
-        decider=_decider(person, known, now),
+        decider=decider,
         verdict=Verdict.APPROVE.value,
         status=request.status,
-        seats=seats_of(request),
+        seats=seats,
         requesters=request.requesters,
         authors=request.authors,
         through=request.through,
@@ -87,9 +89,30 @@ def _facts(request: ApprovalRequest, person: Principal, known: People, now: date
     )
 
 
-def seats_of(request: ApprovalRequest) -> tuple[Seat, ...]:
-    """The seats as the matching sees them."""
-    return tuple(Seat(seat.role) for seat in sorted(request.seats.all(), key=lambda each: each.position))
+def seats_of(requests: Sequence[ApprovalRequest], now: datetime) -> dict[UUID, tuple[Seat, ...]]:
+    """The seats of each request as the matching sees them at this moment."""
+    also = {request.pk: _gone_on_to(request) for request in requests}
+    names = [seat.role for request in requests for seat in request.seats.all()]
+    approved = {request.pk: _approved(request) for request in requests}
+    deciders = {person for each in approved.values() for person in each}
+    meant = meant_by([*names, *(name for each in also.values() for name in each)], now, deciders)
+    return {
+        request.pk: tuple(
+            meant.seat(seat.role, also[request.pk], approved[request.pk])
+            for seat in sorted(request.seats.all(), key=lambda each: each.position)
+        )
+        for request in requests
+    }
+
+
+def _gone_on_to(request: ApprovalRequest) -> list[str]:
+    return [each.role for each in sorted(request.alternatives.all(), key=lambda each: each.pk)]
+
+
+def _approved(request: ApprovalRequest) -> dict[UUID, datetime]:
+    """Whose approvals count, and when they gave them."""
+    decisions = (each for each in request.decisions.all() if each.verdict == Verdict.APPROVE and each.stands)
+    return {each.person_id: each.decided_at for each in decisions}
 
 
 def _decider(person: Principal, known: People, now: datetime) -> Decider:

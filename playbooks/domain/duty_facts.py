@@ -134,11 +134,17 @@ SETS_OF_DECIDER = frozenset({"roles", "accounts", "known_as", "history", "teams"
 
 
 def seat_as_json(seat: Seat) -> dict[str, Any]:
-    return {"role": seat.role} if seat.people is None else {"role": seat.role, "people": sorted(seat.people)}
+    plain: dict[str, Any] = {"role": seat.role}
+    if seat.people is not None:
+        plain["people"] = sorted(seat.people)
+    if seat.also:
+        plain["also"] = [seat_as_json(each) for each in seat.also]
+    return plain
 
 
 def seat_from_json(value: Mapping[str, Any]) -> Seat:
-    return Seat(value["role"], frozenset(value["people"]) if "people" in value else None)
+    people = frozenset(value["people"]) if "people" in value else None
+    return Seat(value["role"], people, tuple(seat_from_json(each) for each in value.get("also", ())))
 
 
 def _decider(value: Mapping[str, Any]) -> Decider:

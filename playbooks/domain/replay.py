@@ -42,6 +42,7 @@ class Request:
     through: Mapping[str, str]
     status: str = "open"
     denials_to_end: int = 1
+    also: list[str] = field(default_factory=list)  # who may take any seat too, since it was late
     approvers: set[str] = field(default_factory=set)
     deniers: set[str] = field(default_factory=set)
     deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
@@ -101,6 +102,8 @@ class Replay:
                 self._take(verb, entry)
             case "request.granted":
                 self._grant(facts)
+            case "request.escalated":
+                self._request(facts).also = list(facts.get("to") or self._request(facts).also)
             case "request.consumed":
                 self._consume(facts)
             case "step.claimed":
@@ -214,6 +217,10 @@ class Replay:
         _require(facts.shown_digest == entry.facts["digest"], "The digest of the facts is another one.")
         _require(
             [seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request."
+        )
+        _require(
+            all([each.role for each in seat.also] == request.also for seat in facts.seats),
+            "The seats have gone on to others than those whom the entries name.",
         )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
         _require(

@@ -49,6 +49,7 @@ class Verb(StrEnum):
     REQUEST_OPENED = "request.opened", "An approval was asked for."
     REQUEST_GRANTED = "request.granted", "The last seat of a quorum was filled."
     REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
+    REQUEST_REMINDED = "request.reminded", "A request is due soon, and those who may decide it were reminded."
     REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
@@ -85,6 +86,8 @@ class Verb(StrEnum):
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
     CONNECTION_LIMITED = "connection.limited", "How much a connection may be used was said anew."
 
+    CONNECTION_OWNED = "connection.owned", "A connection was given an owner."
+
     HOLD_PLACED = (
         "hold.placed",
         "Somebody stopped a playbook, a connection or everything from beginning more.",
@@ -97,6 +100,8 @@ class Verb(StrEnum):
     ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
     DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
     DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
+    SHIFT_PUBLISHED = "shift.published", "Somebody was put on a rota."
+    SHIFT_WITHDRAWN = "shift.withdrawn", "Somebody was taken off a rota."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
     TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from playbooks.access.facts import seats_of, standing_of
 from playbooks.audit import reading
@@ -169,15 +171,15 @@ def _what_changed(request: ApprovalRequest, step: Step, sent: Covered | None) ->
     return (
         first_difference(shown, sent.as_json() if sent else None, f"covered.{step.key}")
         or first_difference(approved, {**approved, **requests.terms(request.step)})
-        or _lost_approver(request, step)
+        or _lost_approver(request, step, timezone.now())
     )
 
 
-def _lost_approver(request: ApprovalRequest, step: Step) -> str:
+def _lost_approver(request: ApprovalRequest, step: Step, now: datetime) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
     if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
         return ""
-    seats = seats_of(request)
+    seats = seats_of([request], now)[request.pk]
     entitled = {person: fitting(seats, held) for person, held in standing_of([request])[request.pk].items()}
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
 

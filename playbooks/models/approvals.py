@@ -44,6 +44,7 @@ class ApprovalRequest(models.Model):
     within_seconds = models.PositiveIntegerField()
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
+    remind_at = models.DateTimeField(null=True)  # when those who still have to decide are reminded
     escalated_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
@@ -70,7 +71,12 @@ class ApprovalRequest(models.Model):
                 fields=["due_at"],
                 condition=models.Q(status=RequestStatus.OPEN.value),
                 name="requests_that_fall_due",
-            )
+            ),
+            models.Index(
+                fields=["remind_at"],
+                condition=models.Q(status=RequestStatus.OPEN.value, remind_at__isnull=False),
+                name="requests_to_be_reminded_of",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -82,7 +88,7 @@ class Seat(models.Model):
 
     request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="seats")
     position = models.PositiveSmallIntegerField()
-    role = models.SlugField(max_length=64)
+    role = models.CharField(max_length=80)  # a role, or who is meant: domain/seat_names.py
     filled_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
 
     class Meta:
@@ -94,6 +100,23 @@ class Seat(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["role"], name="seats_by_role")]
+
+    def __str__(self) -> str:
+        return self.role
+
+
+class Alternative(models.Model):
+    """Who may take any seat of a request too, since it was late; `role` as in a seat."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="alternatives")
+    role = models.CharField(max_length=80)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["request", "role"], name="a_request_goes_on_to_a_role_once"),
+        ]
+        indexes = [models.Index(fields=["role"], name="alternatives_by_role")]
 
     def __str__(self) -> str:
         return self.role

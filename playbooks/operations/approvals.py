@@ -7,7 +7,7 @@ whom asked for it, over exactly the bytes that ran.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -92,6 +92,22 @@ def expire(request: UUID, *, now: datetime) -> None:
         if row.status != RequestStatus.OPEN or row.due_at is None or row.due_at > now:
             return
         _LATE[Late(row.late)](change, row)
+        change.finish()
+
+
+def remind(request: UUID, *, now: datetime) -> None:
+    """Those who still have to decide are reminded, once for each deadline."""
+    with transaction.atomic(durable=True):
+        row, change = open_change(request, now=now, actor_of=None)
+        if row.status != RequestStatus.OPEN or row.remind_at is None or row.remind_at > now:
+            return
+        row.remind_at = None
+        row.save(update_fields=["remind_at"])
+        change.note(
+            Verb.REQUEST_REMINDED,
+            subject=requests.request_subject(row),
+            facts={"request": str(row.pk), "step": row.step.key, "due_at": _text(row.due_at)},
+        )
         change.finish()
 
 
@@ -223,29 +239,36 @@ def _late_deny(change: Change, request: ApprovalRequest) -> None:
 
 
 def _late_escalate(change: Change, request: ApprovalRequest) -> None:
-    """The request stays open, stands above all others, and gets the same time once more."""
+    """The request stays open, stands above all others, and gets the same time once more. It goes on to those whom
+    the gate names: they may take any seat too, so nobody loses theirs, and no duty rule spares them.
+    """
     request.escalated_at = change.now
-    request.due_at = change.now + timedelta(seconds=request.within_seconds)
-    request.save(update_fields=["escalated_at", "due_at"])
+    requests.set_deadline(request, change.now)
+    request.save(update_fields=["escalated_at", "due_at", "remind_at"])
     requests.tell_deadline(request)
+    names = requests.go_on(request)
     change.note(
         Verb.REQUEST_ESCALATED,
         subject=requests.request_subject(request),
-        facts={"request": str(request.pk), "due_at": request.due_at.isoformat()},
+        facts={"request": str(request.pk), "due_at": _text(request.due_at), "to": names},
     )
 
 
 def _late_hold(change: Change, request: ApprovalRequest) -> None:
     """The request stays open without a deadline, marked as late."""
     request.escalated_at = change.now
-    request.due_at = None
-    request.save(update_fields=["escalated_at", "due_at"])
+    request.due_at = request.remind_at = None
+    request.save(update_fields=["escalated_at", "due_at", "remind_at"])
     requests.tell_deadline(request)
     change.note(
         Verb.REQUEST_ESCALATED,
         subject=requests.request_subject(request),
         facts={"request": str(request.pk), "due_at": None},
     )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 _LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_hold}

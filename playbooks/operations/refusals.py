@@ -35,6 +35,7 @@ CONFLICTS = frozenset(
         "chained_delegation",
         "delegated_already",
         "delegation_over",
+        "shift_over",
     }
 )
 

@@ -17,10 +17,11 @@ from playbooks.domain.coverage import covered_by
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
+from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import ApprovalRequest, Run, Seat, Step
+from playbooks.models import Alternative, ApprovalRequest, Run, Seat, Step
 from playbooks.models.decisions import Decision
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
@@ -33,6 +34,7 @@ from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
 
 BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
 OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
+REMIND_AFTER = 0.75  # of the time that a gate gives
 IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
 
 
@@ -94,6 +96,21 @@ def tell_deadline(request: ApprovalRequest) -> None:
         step.save(update_fields=["due_at"])
 
 
+def set_deadline(request: ApprovalRequest, now: datetime) -> None:
+    """The time that the gate gives, from now on, and the reminder when three quarters of it have gone by."""
+    within = timedelta(seconds=request.within_seconds)
+    request.due_at, request.remind_at = now + within, now + within * REMIND_AFTER
+
+
+def go_on(request: ApprovalRequest) -> list[str]:
+    """Lets those take a seat to whom the gate goes on when it is late. Returns who that is."""
+    names = [each.name for each in definition_of(request.run.version_id).steps[request.step.name].to]
+    Alternative.objects.bulk_create(
+        [Alternative(request=request, role=name) for name in names], ignore_conflicts=True
+    )
+    return names
+
+
 def current_subject(request: ApprovalRequest, frame: Frame) -> dict[str, Any]:
     """The subject as it would be composed now; equal to the stored one as long as nothing has changed.
 
@@ -145,7 +162,7 @@ def shown_moment(asking: Sequence[Step], now: datetime) -> str:
 def _seats_of(asking: Step) -> list[str]:
     document = definition_of(asking.run.version_id).steps[asking.name]
     if asking.kind == "approve":
-        return [seat.role for seat in document.seats]
+        return list(seats_of_gate(definition_of(asking.run.version_id).playbook, document, actions()))
     return [connection_for(actions()[document.do], connection_name(document)).targets_role]
 
 
@@ -205,8 +222,7 @@ def _create(
 ) -> ApprovalRequest:
     run = change.run
     document = definition_of(run.version_id).steps[gate.name]
-    within = parse_duration(document.within)
-    return ApprovalRequest.objects.create(
+    request = ApprovalRequest(
         run=run,
         step=gate,
         question=question,
@@ -219,10 +235,12 @@ def _create(
         previous=_denied_before(gate),
         through=through_of(run),
         late=document.late,
-        within_seconds=int(within / timedelta(seconds=1)),
+        within_seconds=int(parse_duration(document.within) / timedelta(seconds=1)),
         opened_at=change.now,
-        due_at=change.now + within,
     )
+    set_deadline(request, change.now)
+    request.save(force_insert=True)
+    return request
 
 
 def _denied_before(gate: Step) -> ApprovalRequest | None:

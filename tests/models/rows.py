@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from playbooks.models import (
     Alert,
+    Alternative,
     ApprovalRequest,
     Attempt,
     Case,
@@ -25,8 +26,10 @@ from playbooks.models import (
     PlaybookVersion,
     Principal,
     Question,
+    Rota,
     Run,
     Seat,
+    Shift,
     Source,
     Step,
     Token,
@@ -51,6 +54,7 @@ def make_rows() -> Rows:
         *(people[0], source, case, alert, version.playbook, version, step.run, step, attempt),
         *_request(step, people[0]),
         _delegation(*people),
+        _shift(people[0]),
         *_waiting(step),
         *_held(version.playbook, people[0]),
         *_entry(),
@@ -125,7 +129,9 @@ def _step(version: PlaybookVersion, case: Case, alert: Alert) -> tuple[Step, Att
     return step, attempt
 
 
-def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Consumption, Decision]:
+def _request(
+    gate: Step, person: Principal
+) -> tuple[ApprovalRequest, Alternative, Seat, Consumption, Decision]:
     now = timezone.now()
     request = ApprovalRequest.objects.create(
         run=gate.run,
@@ -139,6 +145,7 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
     )
     return (
         request,
+        Alternative.objects.create(request=request, role="night-watch"),
         Seat.objects.create(request=request, position=0, role="night-watch", filled_by=person),
         Consumption.objects.create(request=request, step=gate, consumed_at=now),
         Decision.objects.create(
@@ -162,6 +169,19 @@ def _delegation(person: Principal, substitute: Principal) -> Delegation:
         named_at=now,
         begins_at=now,
         ends_at=now + timedelta(days=1),
+    )
+
+
+def _shift(person: Principal) -> Shift:
+    now = timezone.now()
+    rota = Rota.objects.create(slug="network", title="Network")
+    return Shift.objects.create(
+        rota=rota,
+        person=person,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
+        published_at=now,
+        published_by=person,
     )
 
 

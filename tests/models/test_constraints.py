@@ -15,6 +15,7 @@ from django.db.models import BaseConstraint, CheckConstraint, Model, UniqueConst
 
 from playbooks.models import (
     Alert,
+    Alternative,
     ApprovalRequest,
     Attempt,
     Case,
@@ -30,6 +31,7 @@ from playbooks.models import (
     Question,
     Run,
     Seat,
+    Shift,
     Source,
     Step,
     Token,
@@ -97,6 +99,9 @@ VIOLATIONS: list[tuple[str, Again]] = [
     ("a_seat_has_its_own_place", Again(Seat, {"filled_by": BEN})),
     ("a_person_fills_one_seat_of_a_request", Again(Seat, {"position": 1})),
     ("a_step_consumes_a_request_once", Again(Consumption)),
+    ("a_request_goes_on_to_a_role_once", Again(Alternative)),
+    ("a_shift_ends_after_it_begins", Again(Shift, {"ends_at": LONG_AGO})),
+    ("a_withdrawn_shift_says_by_whom", Again(Shift, {"withdrawn_by": BEN})),
     ("a_person_decides_a_request_once", Again(Decision)),
     ("a_denial_has_its_reason", Again(Decision, {"person": BEN, "verdict": "deny"})),
     (
@@ -156,6 +161,8 @@ ALLOWED = [
     Again(Seat, {"position": 1, "filled_by": None}),
     Again(Decision, {"person": BEN, "verdict": "deny", "comment": "Not at noon."}),
     Again(Delegation),
+    Again(Alternative, {"role": "day-watch"}),
+    Again(Shift, {"withdrawn_by": BEN, "withdrawn_at": LONG_AGO}),
     Again(AuditEntry, {"stream_seq": 2}),
     Again(PlaybookVersion, {"number": 2, "status": "in_review", "publisher": None}),
     Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None}),
