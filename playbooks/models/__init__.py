@@ -7,6 +7,7 @@ from playbooks.models.cases import Case
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
+from playbooks.models.policies import NeverTouch, PermitUse, Policy, PolicyVersion
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
 from playbooks.models.system import Heartbeat, IdempotencyKey
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
@@ -27,8 +28,12 @@ __all__ = [
     "IdempotencyKey",
     "Late",
     "Membership",
+    "NeverTouch",
+    "PermitUse",
     "Playbook",
     "PlaybookVersion",
+    "Policy",
+    "PolicyVersion",
     "Principal",
     "PrincipalKind",
     "Question",

@@ -43,7 +43,13 @@ def configure(
         now = timezone.now()
         row, _ = Connection.objects.select_for_update().get_or_create(
             name=name,
-            defaults={"connector": connector, "revision": 0, "created_at": now, "changed_at": now},
+            defaults={
+                "connector": connector,
+                "revision": 0,
+                "created_at": now,
+                "changed_at": now,
+                "environment_at": now,
+            },
         )
         if row.connector != connector:
             raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
@@ -52,6 +58,8 @@ def configure(
         kept = {**held, **secrets}
         _require_fitting(connector, settings, kept)
         row.settings, row.sealed = dict(settings), seal(kept)
+        if row.environment != environment:
+            row.environment_at = now
         row.environment, row.is_simulated = environment, is_simulated
         row.revision += 1
         row.changed_at = now

@@ -201,17 +201,12 @@ def test_the_calendar_has_an_answer_for_every_moment(at: datetime) -> None:
     assert set(calendar.at(at)) == {"weekday", "hour", "minute", "date", "business_hours"}
 
 
-def test_a_permit_is_bound_to_its_actions_and_takes_back_neither_a_freeze_nor_step_up() -> None:
+def test_a_permit_is_bound_to_its_actions_and_leaves_a_freeze_as_it_is() -> None:
     routine = {"until": "2027-01-01T00:00:00Z", "actions": ["edge.block"], "times": 5, "targets": 2}
-    asking = [
-        rule(slug="asks", require=require("tier-2"), step_up=True),
-        rule(slug="freeze", forbid="There is a freeze."),
-    ]
-    verdict = judge(FACTS, [*asking, rule(slug="routine", permit=routine)])
+    freeze = rule(slug="freeze", forbid="There is a freeze.")
+    verdict = judge(FACTS, [freeze, rule(slug="routine", permit=routine)])
     assert [each.slug for each in verdict.permits] == ["routine"]
-    left = verdict.permitted()
-    assert left.forbidden
-    assert [(each.slug, each.seats, each.step_up) for each in left.asking] == [("asks", (), True)]
+    assert verdict.forbidden
     assert judge(facts(action="edge.other"), [rule(slug="routine", permit=routine)]).permits == ()
 
 

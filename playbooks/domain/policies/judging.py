@@ -89,10 +89,6 @@ class Verdict:
     def permits(self) -> tuple[Matched, ...]:
         return tuple(each for each in self.matched if each.permit is not None)
 
-    def permitted(self) -> Verdict:
-        """What is left where a permit is used: seats are not asked for. What forbids, and step-up, stay."""
-        return Verdict(tuple(replace(each, seats=()) for each in self.matched))
-
 
 def judge(facts: Facts, rules: Iterable[Rule]) -> Verdict:
     found = (_matched(facts, rule) for rule in rules)
@@ -122,8 +118,8 @@ def _matched(facts: Facts, rule: Rule) -> Matched | None:
     try:
         holds = is_true(policy.when, scope, f"The condition of {rule.slug}", names=NAMES)
     except ExpressionError as error:
-        if policy.permit is not None:
-            return None
+        if policy.permit is not None or rule.lingers:
+            return None  # a rule that could never be evaluated is mended at once
         sentence = UNKNOWN.format(policy=policy.title, error=error)
         return replace(matched, forbids=sentence, is_error=True)
     return _with_effects(matched, rule, facts) if holds else None
