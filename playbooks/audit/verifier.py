@@ -16,6 +16,7 @@ from playbooks.domain import (
     archive,
     completeness,
     duties,
+    duty_facts,
     ed25519,
     entries,
     notes,
@@ -29,6 +30,7 @@ from playbooks.domain.policies import policy_replay, seats_asked
 # Each module after those that it imports.
 MODULES: Sequence[ModuleType] = (
     seats,
+    duty_facts,
     duties,
     tree,
     ed25519,

@@ -3,13 +3,15 @@
 from playbooks.models import audit, decisions  # noqa: F401 - Django has to know their tables
 from playbooks.models.alerts import Alert, AlertRaw, Source
 from playbooks.models.approvals import ApprovalRequest, Consumption, Late, Seat
-from playbooks.models.cases import Case
+from playbooks.models.cases import Case, CaseSubject
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.policies import NeverTouch, PermitUse, Policy, PolicyVersion
+from playbooks.models.roles import CustomRole
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
 from playbooks.models.system import Heartbeat, IdempotencyKey
+from playbooks.models.teams import Team, TeamMembership
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "ApprovalRequest",
     "Attempt",
     "Case",
+    "CaseSubject",
     "Connection",
     "Consumption",
+    "CustomRole",
     "Event",
     "Expiry",
     "Heartbeat",
@@ -43,6 +47,8 @@ __all__ = [
     "SimulatedState",
     "Source",
     "Step",
+    "Team",
+    "TeamMembership",
     "Token",
     "Turn",
     "seal",

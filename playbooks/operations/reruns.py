@@ -47,6 +47,7 @@ def rerun(run: UUID, *, caller: Caller) -> Run:
     caller.require("start_run", "start runs")
     with transaction.atomic(durable=True):
         before = lock_run(run)
+        caller.require_on("start_run", before, f"run {run}")
         _require_failed(before)
         now = timezone.now()
         origin = Origin(

@@ -119,10 +119,9 @@ def inbox(person: Principal) -> QuerySet[ApprovalRequest]:
 
 
 def requested_by(person: Principal) -> QuerySet[ApprovalRequest]:
-    """What the person's own runs ask for, newest first: everybody may see what became of it."""
-    return _complete(ApprovalRequest.objects.filter(run__requested_by=person.pk)).order_by(
-        "-opened_at", "-pk"
-    )
+    """What the person's own runs ask for, newest first: whatever their roles, they may see what became of it."""
+    rows = access.within_reach(person, ApprovalRequest.objects.filter(run__requested_by=person.pk))
+    return _complete(rows).order_by("-opened_at", "-pk")
 
 
 def views(rows: Sequence[ApprovalRequest], person: Principal) -> list[RequestView]:
@@ -144,7 +143,7 @@ _URGENCY = Case(
 
 
 def _complete(rows: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    about = ("step", "run__version__playbook", "run__case", "run__alert", "run__requested_by")
+    about = ("step", "run__case__team", "run__version__playbook__team", "run__alert", "run__requested_by")
     seats = Seat.objects.select_related("filled_by").order_by("position")
     decisions = Decision.objects.order_by("decided_at", "pk")
     return rows.select_related(*about).prefetch_related(
