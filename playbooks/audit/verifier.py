@@ -16,6 +16,7 @@ from playbooks.domain import (
     archive,
     completeness,
     duties,
+    duty_facts,
     ed25519,
     entries,
     notes,
@@ -24,15 +25,19 @@ from playbooks.domain import (
     tree,
     verify,
 )
+from playbooks.domain.policies import policy_replay, seats_asked
 
 # Each module after those that it imports.
 MODULES: Sequence[ModuleType] = (
     seats,
+    duty_facts,
     duties,
     tree,
     ed25519,
     notes,
     entries,
+    seats_asked,
+    policy_replay,
     replay,
     archive,
     completeness,

@@ -21,6 +21,10 @@ class Verb(StrEnum):
 
     CASE_OPENED = "case.opened", "A case was opened."
     CASE_CLOSED = "case.closed", "A case was closed."
+    CASE_RESTRICTED = "case.restricted", "From here on only those who are named on a case see it."
+    CASE_RELEASED = "case.released", "A case is no longer restricted to those who are named on it."
+    CASE_SUBJECT_NAMED = "case.subject_named", "A case is about somebody, who does not see it any more."
+    CASE_SUBJECT_CLEARED = "case.subject_cleared", "A case is no longer about somebody."
 
     RUN_ATTACHED = "run.attached", "A run became part of a case."
     RUN_STARTED = "run.started", "A run of a playbook version began."
@@ -49,10 +53,12 @@ class Verb(StrEnum):
     REQUEST_OPENED = "request.opened", "An approval was asked for."
     REQUEST_GRANTED = "request.granted", "The last seat of a quorum was filled."
     REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
+    REQUEST_REMINDED = "request.reminded", "A request is due soon, and those who may decide it were reminded."
     REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
+    REQUEST_ASKED_AGAIN = "request.asked_again", "What was denied is asked once more, with new evidence."
     REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."
 
     QUESTION_OPENED = "question.opened", "A run asked people something."
@@ -69,6 +75,7 @@ class Verb(StrEnum):
     EXPIRY_ENDED = "expiry.ended", "The time of a change came, and nothing was left to take back."
 
     DECISION_MADE = "decision.made", "A person approved or denied a request."
+    DECISION_WITHDRAWN = "decision.withdrawn", "A person took their decision back while the request was open."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 
@@ -78,10 +85,24 @@ class Verb(StrEnum):
     VERSION_PUBLISHED = "version.published", "A second person put a version into force."
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
 
+    POLICY_DRAFTED = "policy.drafted", "A version of a policy was written."
+    POLICY_SUBMITTED = "policy.submitted", "A version of a policy was sent to review."
+    POLICY_SENT_BACK = "policy.sent_back", "A version of a policy went back to its author, with the reason."
+    POLICY_SECONDED = "policy.seconded", "Somebody agreed to a permit, which takes two."
+    POLICY_PUBLISHED = "policy.published", "A second person put a version of a policy in force."
+    POLICY_RETIREMENT_ASKED = "policy.retirement_asked", "Somebody asked for a policy to end."
+    POLICY_RETIRED = "policy.retired", "A version of a policy was taken out of force."
+    POLICY_SIMULATED = "policy.simulated", "Somebody let a policy be tried on what has happened."
+    PERMIT_USED = "permit.used", "A step ran under a permit, and nobody was asked."
+    NEVER_TOUCH_ADDED = "never_touch.added", "A target was put on the never-touch list."
+    NEVER_TOUCH_REMOVED = "never_touch.removed", "A target was taken off the never-touch list."
+
     PLAYBOOK_DRY_RUN = "playbook.dry_run", "Somebody let a version be walked; nothing was done."
 
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
     CONNECTION_LIMITED = "connection.limited", "How much a connection may be used was said anew."
+
+    CONNECTION_OWNED = "connection.owned", "A connection was given an owner."
 
     HOLD_PLACED = (
         "hold.placed",
@@ -93,6 +114,21 @@ class Verb(StrEnum):
     PERSON_CHANGED = "person.changed", "An account was changed, activated or deactivated."
     ROLE_GRANTED = "role.granted", "Somebody was given a role."
     ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
+    ROLE_CREATED = "role.created", "A role of the installation's own was made."
+    ROLE_CHANGED = "role.changed", "What a role permits was changed."
+    ROLE_ENDED = "role.ended", "A role was ended; nobody holds it any more."
+    TEAM_CREATED = "team.created", "A team was made."
+    TEAM_RENAMED = "team.renamed", "A team got another name; it is the same team."
+    TEAM_ENDED = "team.ended", "A team was ended; nobody belongs to it any more."
+    TEAM_JOINED = "team.joined", "Somebody was taken into a team."
+    TEAM_LEFT = "team.left", "Somebody was taken out of a team."
+    TEAM_ASSIGNED = "team.assigned", "Something was given to a team, or back to everybody."
+    GRANT_GIVEN = "grant.given", "Somebody was given a right on one object."
+    GRANT_TAKEN = "grant.taken", "A right on one object was taken back."
+    DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
+    DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
+    SHIFT_PUBLISHED = "shift.published", "Somebody was put on a rota."
+    SHIFT_WITHDRAWN = "shift.withdrawn", "Somebody was taken off a rota."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
     TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."

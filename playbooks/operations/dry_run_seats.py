@@ -6,17 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from uuid import UUID
 
+from django.db.models import Q
+from django.utils import timezone
+
 from playbooks import access
+from playbooks.access.seats import meant_by
 from playbooks.domain.dry_runs.record import WouldBeApproval
-from playbooks.domain.duties import Decider, Facts, denials
-from playbooks.domain.seats import Seat, fitting, match
+from playbooks.domain.duties import denials
+from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.models import Membership, Principal, PrincipalKind
 
 NOBODY = "Nobody can fill the seat {role}, so this would never be granted."
 TOO_FEW = "There are too few people: the seats {roles} cannot all be filled by different people."
 # The rules speak to whoever decides; here somebody else reads what they say.
-WHY = {"own_request": "would have asked for the run", "own_playbook": "wrote this version"}
+WHY = {
+    "own_request": "would have asked for the run",
+    "requested_through": "published this version, and an alert would have started the run",
+    "own_playbook": "wrote this version",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,8 @@ class Seating:
     names_people: bool
 
     def asked(self, approval: WouldBeApproval) -> Asked:
-        seats = [Seat(role) for role in approval.seats]
+        meant = meant_by(approval.seats, timezone.now())
+        seats = [meant.seat(name) for name in approval.seats]
         able, barred = self._people(seats)
         told = {each.name: getattr(approval, each.name) for each in fields(approval)}
         return Asked(
@@ -97,15 +107,14 @@ class Seating:
 
 
 def _candidates(seats: Sequence[Seat]) -> list[Principal]:
-    held = Membership.objects.filter(group__name__in=[seat.role for seat in seats])
-    people = Principal.objects.filter(
-        pk__in=held.values("principal"), is_active=True, kind=PrincipalKind.PERSON
-    )
-    return list(people.order_by("username"))
+    held = Membership.objects.filter(group__name__in=[seat.role for seat in seats if seat.people is None])
+    meant = [person for seat in seats if seat.people is not None for person in seat.people]
+    people = Principal.objects.filter(Q(pk__in=held.values("principal")) | Q(pk__in=meant))
+    return list(people.filter(is_active=True, kind=PrincipalKind.PERSON).order_by("username"))
 
 
 def _problem(seats: Sequence[Seat], able: Mapping[str, frozenset[str]]) -> str:
-    fits = {person: fitting(seats, roles) for person, roles in able.items()}
+    fits = {person: fitting(seats, Entitlement(roles, frozenset({person}))) for person, roles in able.items()}
     for index, seat in enumerate(seats):
         if not any(index in each for each in fits.values()):
             return NOBODY.format(role=seat.role)

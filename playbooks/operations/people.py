@@ -74,7 +74,7 @@ def create_within(
         facts["owner"] = owner.username
     audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
     for role in roles:
-        _grant(person, role, actor, None, now)
+        grant_within(person, role, actor=actor, granted_by=None, now=now)
     return person
 
 
@@ -97,16 +97,43 @@ def _insert(person: Principal) -> None:
 def grant(person: Principal, role: str, *, actor: Actor, granted_by: Principal | None) -> None:
     """Gives a role. Who holds it already keeps it as it was."""
     with transaction.atomic(durable=True):
-        _grant(person, role, actor, granted_by, timezone.now())
+        grant_within(person, role, actor=actor, granted_by=granted_by, now=timezone.now())
 
 
 def revoke(person: Principal, role: str, *, actor: Actor) -> None:
     """Takes a role back; approvals that relied on it no longer count at the claim."""
     with transaction.atomic(durable=True):
-        deleted, _ = Membership.objects.filter(principal=person, group__name=role).delete()
-        if not deleted:
-            raise Missing(f"{person} does not hold the role {role}.")
-        audit.append(_entry(person, Verb.ROLE_REVOKED, actor, timezone.now(), {"role": role}))
+        revoke_within(person, role, actor=actor, ended_by=None, now=timezone.now())
+
+
+def grant_within(
+    person: Principal,
+    role: str,
+    *,
+    actor: Actor,
+    granted_by: Principal | None,
+    now: datetime,
+    is_of_directory: bool = False,
+) -> None:
+    """`grant`, in the caller's transaction. What a directory gave counts for no decision on the same day."""
+    group = Group.objects.filter(name=role, custom__ended_at__isnull=True).first()
+    if group is None:
+        raise Missing(f"There is no role {role}.")
+    terms = {"granted_by": granted_by, "granted_at": now, "is_of_directory": is_of_directory}
+    _, is_new = Membership.objects.get_or_create(principal=person, group=group, defaults=terms)
+    if is_new:
+        facts: dict[str, object] = {"role": role, "directory": is_of_directory}
+        audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, facts))
+
+
+def revoke_within(
+    person: Principal, role: str, *, actor: Actor, ended_by: Principal | None, now: datetime
+) -> None:
+    """`revoke`, in the caller's transaction. The row stays, ended, so that what it made possible can be read."""
+    held = Membership.objects.filter(principal=person, group__name=role)
+    if not held.update(ended_at=now, ended_by=ended_by):
+        raise Missing(f"{person} does not hold the role {role}.")
+    audit.append(_entry(person, Verb.ROLE_REVOKED, actor, now, {"role": role}))
 
 
 def deactivate(person: Principal, *, actor: Actor) -> None:
@@ -115,13 +142,17 @@ def deactivate(person: Principal, *, actor: Actor) -> None:
     The row stays, since evidence refers to it.
     """
     with transaction.atomic(durable=True):
-        now = timezone.now()
-        Principal.objects.filter(pk=person.pk).update(is_active=False)
-        ended, _ = Session.objects.filter(principal=person).delete()
-        owned = Q(principal=person) | Q(principal__owner=person)
-        revoked = Token.objects.filter(owned, revoked_at=None).update(revoked_at=now)
-        facts: dict[str, object] = {"active": False, "sessions": ended, "tokens": revoked}
-        audit.append(_entry(person, Verb.PERSON_CHANGED, actor, now, facts))
+        deactivate_within(person, actor=actor, now=timezone.now())
+
+
+def deactivate_within(person: Principal, *, actor: Actor, now: datetime) -> None:
+    """`deactivate`, in the caller's transaction."""
+    Principal.objects.filter(pk=person.pk).update(is_active=False)
+    ended, _ = Session.objects.filter(principal=person).delete()
+    owned = Q(principal=person) | Q(principal__owner=person)
+    revoked = Token.objects.filter(owned, revoked_at=None).update(revoked_at=now)
+    facts: dict[str, object] = {"active": False, "sessions": ended, "tokens": revoked}
+    audit.append(_entry(person, Verb.PERSON_CHANGED, actor, now, facts))
 
 
 def issue_token(
@@ -247,17 +278,6 @@ def token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: di
         facts={"owner": str(owner), **facts},
         occurred_at=now,
     )
-
-
-def _grant(person: Principal, role: str, actor: Actor, granted_by: Principal | None, now: datetime) -> None:
-    group = Group.objects.filter(name=role).first()
-    if group is None:
-        raise Missing(f"There is no role {role}.")
-    _, is_new = Membership.objects.get_or_create(
-        principal=person, group=group, defaults={"granted_by": granted_by, "granted_at": now}
-    )
-    if is_new:
-        audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, {"role": role}))
 
 
 def _entry(person: Principal, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:

@@ -21,7 +21,12 @@ COUNTED = 50  # more than these are not worth a number beside a word
 
 # URL name, label, icon, and the beginning of the names of the pages behind it.
 SECTIONS = (
-    ("inbox", "Inbox", "inbox", ("inbox", "approval", "decide", "question")),
+    (
+        "inbox",
+        "Inbox",
+        "inbox",
+        ("inbox", "approval", "decide", "withdraw", "ask-again", "question", "delegation"),
+    ),
     ("alerts", "Alerts", "alert", ("alert",)),
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),

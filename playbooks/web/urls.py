@@ -11,6 +11,7 @@ from playbooks.web import (
     cases,
     cheating,
     comparing,
+    delegations,
     demo,
     dry_runs,
     holds,
@@ -23,13 +24,19 @@ from playbooks.web import (
     runs,
     setting_up,
     starting,
+    taking_back,
 )
 
 urlpatterns = [
     path("", inbox.inbox, name="inbox"),
     path("approvals/<uuid:pk>/", approvals.approval, name="approval"),
     path("approvals/<uuid:pk>/decide", approvals.decide, name="decide"),
+    path("approvals/<uuid:pk>/withdraw-decision", taking_back.withdraw_decision, name="withdraw-decision"),
+    path("approvals/<uuid:pk>/withdraw", taking_back.withdraw_request, name="withdraw-request"),
+    path("approvals/<uuid:pk>/ask-again", taking_back.ask_again, name="ask-again"),
     path("questions/<uuid:pk>/", questions.question, name="question"),
+    path("delegations/", delegations.delegations, name="delegations"),
+    path("delegations/<uuid:pk>/end", delegations.end, name="delegation-end"),
     path("operations/holds/", holds.holds, name="holds"),
     path("operations/holds/<uuid:pk>/release", holds.release, name="hold-release"),
     path("operations/expiries/", holds.expiries, name="expiries"),
