@@ -100,6 +100,8 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    STEP_UP_PROVEN = "stepup.proven", "Somebody proved again that it is them."
+    STEP_UP_REFUSED = "stepup.refused", "What somebody gave as a proof proved nothing."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
 
     EXPORT_MADE = "export.made", "Evidence was exported."

@@ -8,6 +8,7 @@ from playbooks.models.connections import Connection, SimulatedState, seal, unsea
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
+from playbooks.models.stepup import FactorUse, StepUp
 from playbooks.models.system import Heartbeat, IdempotencyKey
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
 
@@ -21,6 +22,7 @@ __all__ = [
     "Consumption",
     "Event",
     "Expiry",
+    "FactorUse",
     "Heartbeat",
     "Hold",
     "HoldScope",
@@ -38,6 +40,7 @@ __all__ = [
     "SimulatedState",
     "Source",
     "Step",
+    "StepUp",
     "Token",
     "Turn",
     "seal",
