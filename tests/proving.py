@@ -20,7 +20,7 @@ from fido2.utils import websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData
 
 from playbooks.domain.statuses import Verdict
-from playbooks.domain.stepup import Need, Purpose, need_of
+from playbooks.domain.stepup import Need, need_of_decision
 from playbooks.models import ApprovalRequest, Principal, StepUp
 from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
@@ -102,4 +102,4 @@ def prove(caller: Caller, need: Need) -> StepUp:
 
 def prove_decision(caller: Caller, request: ApprovalRequest, verdict: Verdict = Verdict.APPROVE) -> StepUp:
     """What a decision needs that destroys something."""
-    return prove(caller, need_of(Purpose.DECISION, request.digest, verdict.value, destroys=True))
+    return prove(caller, need_of_decision(request.digest, verdict.value, "bound"))

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
+from playbooks.domain.actions import Effect
 from playbooks.domain.duties import Denial
 
 FRESH = timedelta(minutes=5)
@@ -86,8 +88,19 @@ class SignIn:
     signed_in_at: datetime | None  # `auth_time`
 
 
-def need_of(purpose: Purpose, digest: str = UNBOUND, verdict: str = "", *, destroys: bool = False) -> Need:
-    return Need(purpose, digest, verdict, destroys or purpose in OF_ITS_OWN)
+def need_of(purpose: Purpose, digest: str = UNBOUND) -> Need:
+    """What anything but a decision takes."""
+    return Need(purpose, digest, is_own=purpose in OF_ITS_OWN)
+
+
+def demanded(subject: Mapping[str, Any]) -> str:
+    """What an approval of the subject takes, in the words of the duty rules: "bound" for what destroys, else ""."""
+    return "bound" if any(item["effect"] == Effect.DESTROY for item in subject["covered"]) else ""
+
+
+def need_of_decision(digest: str, verdict: str, step_up: str) -> Need:
+    """`step_up` is what the decision takes, "fresh" or "bound"."""
+    return Need(Purpose.DECISION, digest, verdict, is_own=step_up == "bound")
 
 
 def challenge(nonce: bytes, digest: str, verdict: str) -> bytes:

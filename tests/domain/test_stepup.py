@@ -24,6 +24,7 @@ from playbooks.domain.stepup import (
     is_fresh,
     is_met,
     need_of,
+    need_of_decision,
 )
 
 NOW = datetime(2026, 3, 29, 0, 59, 59, 999999, tzinfo=UTC)  # the night in which clocks in Europe jump
@@ -32,7 +33,7 @@ DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 NONCES = st.binary(min_size=32, max_size=32)
 VERDICTS = st.sampled_from(["approve", "deny", "break_glass", ""])
 PROOF = Proof(Method.PASSKEY, Purpose.DECISION, "a" * 64, "approve", NOW, is_used=False)
-OWN = need_of(Purpose.DECISION, "a" * 64, "approve", destroys=True)
+OWN = need_of_decision("a" * 64, "approve", "bound")
 
 
 def test_a_challenge_is_the_digest_of_nonce_digest_and_verdict() -> None:
@@ -97,7 +98,7 @@ def test_anything_else_takes_whatever_was_proven_lately() -> None:
 def test_breaking_the_glass_always_needs_a_proof_of_its_own() -> None:
     for purpose in (Purpose.BREAK_GLASS, Purpose.SECOND):
         assert need_of(purpose, "a" * 64).is_own
-    assert not need_of(Purpose.DECISION, "a" * 64).is_own
+    assert not need_of_decision("a" * 64, "approve", "fresh").is_own
     assert need_of(Purpose.GRANT).digest == UNBOUND
 
 

@@ -12,7 +12,7 @@ from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.utils import timezone
 
-from playbooks.domain.stepup import Method, Need, Purpose, need_of
+from playbooks.domain.stepup import Method, Need, Purpose, need_of, need_of_decision
 from playbooks.models import FactorUse, Principal, StepUp
 from playbooks.operations import people, stepup
 from playbooks.operations.caller import SYSTEM, Caller
@@ -22,7 +22,7 @@ from tests.operations.test_decisions import bodies
 from tests.proving import ORIGIN, PASSWORD, code_at, give_code, passkey_of, prove
 
 DIGEST, OTHER = "a" * 64, "b" * 64
-OWN = need_of(Purpose.DECISION, DIGEST, "approve", destroys=True)
+OWN = need_of_decision(DIGEST, "approve", "bound")
 FRESH = need_of(Purpose.GRANT)
 
 
