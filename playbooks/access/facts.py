@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from playbooks.access import roles_of
-from playbooks.domain.duties import Decider, Facts
-from playbooks.domain.seats import Seat
+from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
 from playbooks.models import ApprovalRequest, Principal
 
@@ -45,9 +45,13 @@ def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
         seats=tuple(Seat(seat.role) for seat in sorted(request.seats.all(), key=lambda each: each.position)),
         requesters=request.requesters,
         authors=request.authors,
+        through=request.through,
         approvals={
-            str(each.person_id): roles[each.person_id] for each in decided if each.verdict == Verdict.APPROVE
+            str(each.person_id): Entitlement(roles[each.person_id], frozenset({str(each.person_id)}))
+            for each in decided
+            if each.verdict == Verdict.APPROVE
         },
+        denied=frozenset(str(each.person_id) for each in decided if each.verdict == Verdict.DENY),
         deciders=frozenset(str(each.person_id) for each in decided),
         shown_digest=request.digest,
         current_digest=request.digest,

@@ -16,13 +16,14 @@ from django.utils import timezone
 
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
-from playbooks.domain.duties import Denial, Facts, denials, is_quorum, seated
+from playbooks.domain.duties import Denial, denials, is_quorum, seated
+from playbooks.domain.duty_facts import Facts
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Late, Principal
 from playbooks.models.decisions import Decision
-from playbooks.operations import idempotency, requests
+from playbooks.operations import idempotency, proofs, requests
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.moves import move_step
@@ -99,10 +100,11 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     row, change = _open_change(vote.request, now=now, actor_of=vote.caller)
     if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
-    facts = _facts(vote, row)
+    facts = proofs.with_step_up(_facts(vote, row), row, caller=vote.caller, now=now)
     forbidden = denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
+    proofs.use_proof(facts, caller=vote.caller, now=now)
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY:
         _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")

@@ -129,12 +129,12 @@ def use(row: StepUp, need: Need, *, now: datetime) -> None:
     row.used_at = now
 
 
-def require(need: Need, *, caller: Caller) -> StepUp:
+def require(need: Need, *, caller: Caller, now: datetime | None = None) -> StepUp:
     """Uses the person's proof, in the caller's transaction. Raises Refused when there is none: the sentence says how
     to give one, or what to set up.
     """
     _require_person(caller)
-    now = timezone.now()
+    now = now or timezone.now()
     found = proof_for(need, caller=caller, now=now)
     if found is None:
         raise Refused(stepup.missing(need, factors.paths_of(caller.principal)))
