@@ -20,10 +20,11 @@ from fido2.utils import websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData
 
 from playbooks.domain.statuses import Verdict
-from playbooks.domain.stepup import Need, need_of_decision
+from playbooks.domain.stepup import Need, demanded, need_of_decision
 from playbooks.models import ApprovalRequest, Principal, StepUp
 from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
+from playbooks.operations.requests import stored_subject
 
 ORIGIN = "http://testserver"
 PASSWORD = "only-for-tests"
@@ -100,6 +101,8 @@ def prove(caller: Caller, need: Need) -> StepUp:
     return stepup.prove_by_passkey(row.pk, caller=caller, origin=ORIGIN, assertion=signed)
 
 
-def prove_decision(caller: Caller, request: ApprovalRequest, verdict: Verdict = Verdict.APPROVE) -> StepUp:
-    """What a decision needs that destroys something."""
-    return prove(caller, need_of_decision(request.digest, verdict.value, "bound"))
+def prove_decision(caller: Caller, request: ApprovalRequest, verdict: Verdict = Verdict.APPROVE) -> None:
+    """What the decision takes, if it takes anything."""
+    taken = demanded(stored_subject(request))
+    if taken and verdict is Verdict.APPROVE and caller.token is None:
+        prove(caller, need_of_decision(request.digest, verdict.value, taken))

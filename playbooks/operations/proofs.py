@@ -22,9 +22,7 @@ def with_step_up(facts: Facts, request: ApprovalRequest, *, caller: Caller, now:
     proof = stepup.proof_for(_need(facts), caller=caller, now=now)
     if proof is None:
         return facts
-    return replace(
-        facts, decider=replace(facts.decider, step_up=facts.step_up, step_up_method=proof.method)
-    )
+    return replace(facts, decider=replace(facts.decider, step_up=facts.step_up, step_up_method=proof.method))
 
 
 def use_proof(facts: Facts, *, caller: Caller, now: datetime) -> None:
