@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
@@ -79,7 +80,7 @@ class Passkey:
 
 def give_code(person: Principal) -> None:
     """An authenticator app that knows SECRET."""
-    data = {"secret": SECRET}
+    data = {"secret": get_adapter().encrypt(SECRET)}
     Authenticator.objects.create(user=person, type=Authenticator.Type.TOTP, data=data)
 
 

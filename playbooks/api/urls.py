@@ -18,6 +18,7 @@ from playbooks.api import (
     playbooks,
     questions,
     runs,
+    stepping_up,
 )
 
 VERSION = "playbooks/<slug:slug>/versions/<int:number>/"
@@ -58,6 +59,8 @@ urlpatterns: list[URLPattern] = [
     path("approvals/", approvals.Approvals.as_view()),
     path("approvals/<uuid:pk>/", approvals.Approval.as_view()),
     path("approvals/<uuid:pk>/decide/", approvals.Decision.as_view()),
+    path("step-up/", stepping_up.Challenges.as_view()),
+    path("step-up/<uuid:pk>/prove/", stepping_up.Proofs.as_view()),
     path("connections/", administration.Connections.as_view()),
     path("connections/<slug:name>/limits/", administration.ConnectionLimits.as_view()),
     path("questions/", questions.Questions.as_view()),

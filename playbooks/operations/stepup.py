@@ -70,6 +70,13 @@ def nonce_for_provider(row: StepUp) -> str:
     return _challenge(row).hex()
 
 
+def is_answered(row: UUID, *, caller: Caller) -> bool:
+    """Whether the person has answered it already, as when the same call comes twice."""
+    return StepUp.objects.filter(
+        pk=row, person=caller.principal, session=caller.session, proven_at__isnull=False
+    ).exists()
+
+
 def prove_by_passkey(row: UUID, *, caller: Caller, origin: str, assertion: Mapping[str, Any]) -> StepUp:
     """Takes the answer of a passkey, as `navigator.credentials.get` gives it.
 

@@ -18,6 +18,7 @@ from playbooks.connectors.registry import catalogue
 from playbooks.domain.actions import Catalogue
 from playbooks.domain.duties import Denial, denials
 from playbooks.domain.statuses import RequestStatus
+from playbooks.domain.stepup import demanded
 from playbooks.models import ApprovalRequest, Late, Principal, Seat
 from playbooks.models.decisions import Decision
 from playbooks.queries import references
@@ -70,7 +71,9 @@ class DecisionView:
 class RequestView:
     """`subject` is what `digest` is the SHA-256 of, in canonical form (RFC 8785); `items` say it for people.
 
-    `denials` are all the duty rules that forbid the viewer to approve; the first is `denial`.
+    `step_up` is what an approval takes beyond a session: "", "fresh" (a proof of the last five minutes), or "bound"
+    (one over this very decision). `denials` are all the duty rules that forbid the viewer to approve; the first is
+    `denial`.
     """
 
     id: UUID
@@ -98,6 +101,7 @@ class RequestView:
     closed_at: datetime | None
     late: str
     late_sentence: str
+    step_up: str
     may_decide: bool
     denial: Denial | None
     denials: tuple[Denial, ...]
@@ -185,6 +189,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...]) -> RequestView:
         closed_at=row.closed_at,
         late=row.late,
         late_sentence=LATE_SENTENCES[row.late],
+        step_up=demanded(subject),
         may_decide=not forbidden,
         denial=forbidden[0] if forbidden else None,
         denials=forbidden,

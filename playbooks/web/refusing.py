@@ -8,6 +8,7 @@ from http import HTTPStatus
 from django.http import HttpRequest
 
 from playbooks.domain.duties import Denial
+from playbooks.domain.stepup import RULE
 from playbooks.operations import sessions
 from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Refused
 from playbooks.web.callers import caller_of
@@ -29,8 +30,7 @@ def refusal_of(request: HttpRequest, error: NoAnswer) -> Refusal:
         sessions.refuse_call(caller_of(request), error, call=f"{request.method} {request.path}")
     match error:
         case Refused():
-            status = HTTPStatus.CONFLICT if error.rule in CONFLICTS else HTTPStatus.FORBIDDEN
-            return Refusal(status, error.denials)
+            return Refusal(_status(error.rule), error.denials)
         case Invalid():
             return Refusal(
                 HTTPStatus.BAD_REQUEST, tuple(Denial("", sentence) for _, sentence in error.errors)
@@ -38,3 +38,9 @@ def refusal_of(request: HttpRequest, error: NoAnswer) -> Refusal:
         case LostRace():
             sentence = "Somebody else changed this at the same moment. This is what it is now; try again."
             return Refusal(HTTPStatus.CONFLICT, (Denial("", sentence),))
+
+
+def _status(rule: str) -> HTTPStatus:
+    if rule == RULE:
+        return HTTPStatus.UNAUTHORIZED
+    return HTTPStatus.CONFLICT if rule in CONFLICTS else HTTPStatus.FORBIDDEN

@@ -20,12 +20,14 @@ from playbooks.web import (
     rollbacks,
     runs,
     starting,
+    stepping_up,
 )
 
 urlpatterns = [
     path("", inbox.inbox, name="inbox"),
     path("approvals/<uuid:pk>/", approvals.approval, name="approval"),
     path("approvals/<uuid:pk>/decide", approvals.decide, name="decide"),
+    path("step-up/", stepping_up.step_up, name="step-up"),
     path("questions/<uuid:pk>/", questions.question, name="question"),
     path("operations/holds/", holds.holds, name="holds"),
     path("operations/holds/<uuid:pk>/release", holds.release, name="hold-release"),

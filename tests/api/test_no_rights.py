@@ -62,6 +62,8 @@ ENDPOINTS = {
     "approvals/": {"get"},
     "approvals/<uuid:pk>/": {"get"},
     "approvals/<uuid:pk>/decide/": {"post"},
+    "step-up/": {"post"},
+    "step-up/<uuid:pk>/prove/": {"post"},
     "connections/": {"get", "post"},
     "connections/<slug:name>/limits/": {"post"},
     "questions/": {"get"},
