@@ -34,7 +34,11 @@ ROLES: Mapping[str, Role] = {
     "author": Role("Playbook author", SEE | {"write_playbook"}),
     "publisher": Role("Playbook publisher", SEE | {"publish_playbook"}),
     # Reads everything, changes nothing, exports.
-    "compliance-officer": Role("Compliance officer", SEE | {"see_audit", "export_audit"}),
+    "compliance-officer": Role(
+        "Compliance officer", SEE | {"see_audit", "export_audit", "review_break_glass"}
+    ),
+    # Nobody holds it by being anything else, and least of all by administering.
+    "break-glass": Role("Break-glass holder", SEE | {"break_glass"}),
     # Users, connections, configuration; no right to approve comes with it.
     "administrator": Role(
         "Administrator",

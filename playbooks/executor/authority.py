@@ -16,13 +16,14 @@ from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
 from playbooks.models.decisions import Decision
-from playbooks.operations import requests
+from playbooks.operations import break_glass, owed_receipts, requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change
 from playbooks.operations.limits import is_beyond_blast_radius
 from playbooks.operations.moves import move, wait
 from playbooks.operations.rounds import Frame, moment
 
+NOBODY_APPROVED = frozenset({RequestStatus.OPEN, RequestStatus.PASSED})
 RECEIPT_EVERY = timedelta(seconds=1)  # as often as the sequencer signs
 HIDDEN = (
     "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
@@ -68,7 +69,11 @@ def authorize(
         if not isinstance(verdict, Granted):
             return verdict
         granted.extend(verdict.requests)
-    if step.effect == Effect.DESTROY and _lacks_receipt(change, granted):
+    if (
+        step.effect == Effect.DESTROY
+        and _lacks_receipt(change, granted)
+        and not owed_receipts.owe(change, step, granted)
+    ):
         _wait_for_receipt(change, step)
         return Waits()
     for request in granted:
@@ -126,7 +131,7 @@ def _verdict_of_request(
     if not is_shown and step.effect == Effect.DESTROY:
         return Forbidden(HIDDEN.format(gate=request.step.key))
     sent = requests.covered_now(frame, step, now) if is_shown else None
-    changed = _what_changed(request, step, sent)
+    changed = _what_changed(request, step, sent) or break_glass.over(request, step, change.now)
     if changed:
         _ask_again(change, request, step, changed, now)
         return Waits()
@@ -176,7 +181,7 @@ def _what_changed(request: ApprovalRequest, step: Step, sent: Covered | None) ->
 
 def _lost_approver(request: ApprovalRequest, step: Step) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
-    if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
+    if request.status in NOBODY_APPROVED or request.consumptions.filter(step=step).exists():
         return ""
     approvers = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).values_list(
         "person", flat=True

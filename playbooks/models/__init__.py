@@ -3,6 +3,7 @@
 from playbooks.models import audit, decisions  # noqa: F401 - Django has to know their tables
 from playbooks.models.alerts import Alert, AlertRaw, Source
 from playbooks.models.approvals import ApprovalRequest, Consumption, Late, Seat
+from playbooks.models.break_glass import BreakGlass, Finding
 from playbooks.models.cases import Case
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
@@ -17,12 +18,14 @@ __all__ = [
     "AlertRaw",
     "ApprovalRequest",
     "Attempt",
+    "BreakGlass",
     "Case",
     "Connection",
     "Consumption",
     "Event",
     "Expiry",
     "FactorUse",
+    "Finding",
     "Heartbeat",
     "Hold",
     "HoldScope",

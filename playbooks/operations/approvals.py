@@ -26,6 +26,7 @@ from playbooks.models.decisions import Decision
 from playbooks.operations import idempotency, proofs, requests
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
+from playbooks.operations.letting_through import let_through
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Invalid, Missing, Refused
@@ -88,7 +89,7 @@ def decide(
 def expire(request: UUID, *, now: datetime) -> None:
     """What happens when the deadline of an open request has passed: deny, escalate or hold, never approve."""
     with transaction.atomic(durable=True):
-        row, change = _open_change(request, now=now, actor_of=None)
+        row, change = open_change(request, now=now, actor_of=None)
         if row.status != RequestStatus.OPEN or row.due_at is None or row.due_at > now:
             return
         _LATE[Late(row.late)](change, row)
@@ -97,7 +98,7 @@ def expire(request: UUID, *, now: datetime) -> None:
 
 def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     now, person = timezone.now(), str(vote.caller.principal.pk)
-    row, change = _open_change(vote.request, now=now, actor_of=vote.caller)
+    row, change = open_change(vote.request, now=now, actor_of=vote.caller)
     if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
     facts = proofs.with_step_up(_facts(vote, row), row, caller=vote.caller, now=now)
@@ -133,7 +134,7 @@ def _current_subject(request: ApprovalRequest) -> dict[str, Any]:
     return requests.current_subject(request, open_frame(request.run, request.step.frame))
 
 
-def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
+def open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
     """Locks the run and then the request: the one order in which both are ever locked."""
     run = ApprovalRequest.objects.filter(pk=request).values_list("run", flat=True).first()
     if run is None:
@@ -194,13 +195,7 @@ def _grant(change: Change, request: ApprovalRequest) -> None:
         Verb.REQUEST_GRANTED,
         approvers=[str(each.person_id) for each in approvals],
     )
-    for step in requests.waiting_for(request):
-        if step.pk == request.step_id and step.kind == "approve":
-            move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"approvers": names})
-        else:
-            move_step(step, StepStatus.READY, now=change.now)
-            change.ready += 1
-    advance(change, request.step.frame)
+    let_through(change, request, approvers=names)
 
 
 def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
@@ -254,7 +249,7 @@ _LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_
 def _record_refusal(vote: Vote, refusal: Refused) -> None:
     """Audits the refusal in a transaction of its own. A request whose subject changed is asked again."""
     with transaction.atomic(durable=True):
-        row, change = _open_change(vote.request, now=timezone.now(), actor_of=vote.caller)
+        row, change = open_change(vote.request, now=timezone.now(), actor_of=vote.caller)
         change.note(
             Verb.DECISION_REFUSED,
             subject=requests.request_subject(row),

@@ -32,7 +32,10 @@ from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
 
 BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
 OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
-IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
+IN_FORCE = (
+    *(RequestStatus.OPEN.value, RequestStatus.GRANTED.value),
+    *(RequestStatus.PASSED.value, RequestStatus.CONSUMED.value),
+)
 
 
 def open_gate(change: Change, frame: Frame, gate: Step) -> None:

@@ -127,6 +127,11 @@ def proof_for(need: Need, *, caller: Caller, now: datetime) -> StepUp | None:
     return next((row for row in proven if stepup.is_met(need, proof_of(row), now)), None)
 
 
+def is_met(need: Need, row: StepUp, now: datetime) -> bool:
+    """Whether somebody's proof, whoever's, meets the need now."""
+    return stepup.is_met(need, proof_of(row), now)
+
+
 def use(row: StepUp, need: Need, *, now: datetime) -> None:
     """Uses a proof up where it is needed for one thing alone. Raises Refused for whoever comes second."""
     if not need.is_own:
