@@ -35,13 +35,25 @@ ROLES: Mapping[str, Role] = {
     "publisher": Role("Playbook publisher", SEE | {"publish_playbook"}),
     # Reads everything, changes nothing, exports.
     "compliance-officer": Role(
-        "Compliance officer", SEE | {"see_audit", "export_audit", "review_break_glass"}
+        "Compliance officer",
+        SEE | {"see_every_team", "see_audit", "export_audit", "review_break_glass"},
     ),
     # Nobody holds it by being anything else, and least of all by administering.
     "break-glass": Role("Break-glass holder", SEE | {"break_glass"}),
     # Users, connections, configuration; no right to approve comes with it.
     "administrator": Role(
         "Administrator",
-        SEE | {"see_audit", "manage_people", "manage_connection", "manage_source", "place_hold"},
+        SEE
+        | {
+            "see_every_team",
+            "see_audit",
+            "manage_people",
+            "manage_connection",
+            "manage_source",
+            "place_hold",
+        },
     ),
 }
+
+# All that any role can permit. No right to approve is among them: seats name roles.
+PERMISSIONS = frozenset(permission for role in ROLES.values() for permission in role.permissions)

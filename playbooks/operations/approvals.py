@@ -7,16 +7,17 @@ whom asked for it, over exactly the bytes that ran.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks import access
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
-from playbooks.domain.duties import Denial, denials, is_quorum, seated
+from playbooks.domain.duties import Denial, denials, is_denied, is_quorum, seated
 from playbooks.domain.duty_facts import Facts
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
 from playbooks.domain.subject import first_difference
@@ -29,7 +30,7 @@ from playbooks.operations.change import Change, lock_run
 from playbooks.operations.letting_through import let_through
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
-from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from playbooks.operations.rounds import moment, open_frame
 
 
@@ -83,7 +84,21 @@ def decide(
             return _decide(vote, idempotency_key)
     except Refused as refusal:
         _record_refusal(vote, refusal)
+        _hide(vote, refusal)
         raise
+
+
+def _hide(vote: Vote, refusal: Refused) -> None:
+    """Whoever may not know of the request is told that there is none; the log has said why already."""
+    rows = ApprovalRequest.objects.filter(pk=vote.request)
+    if not access.within_reach(vote.caller.principal, rows).exists():
+        hidden = Hidden(f"There is no {_request_name(vote)}.", rule=refusal.rule)
+        hidden.is_recorded = True
+        raise hidden from refusal
+
+
+def _request_name(vote: Vote) -> str:
+    return f"approval request {vote.request}"
 
 
 def expire(request: UUID, *, now: datetime) -> None:
@@ -96,6 +111,22 @@ def expire(request: UUID, *, now: datetime) -> None:
         change.finish()
 
 
+def remind(request: UUID, *, now: datetime) -> None:
+    """Those who still have to decide are reminded, once for each deadline."""
+    with transaction.atomic(durable=True):
+        row, change = open_change(request, now=now, actor_of=None)
+        if row.status != RequestStatus.OPEN or row.remind_at is None or row.remind_at > now:
+            return
+        row.remind_at = None
+        row.save(update_fields=["remind_at"])
+        change.note(
+            Verb.REQUEST_REMINDED,
+            subject=requests.request_subject(row),
+            facts={"request": str(row.pk), "step": row.step.key, "due_at": _text(row.due_at)},
+        )
+        change.finish()
+
+
 def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     now, person = timezone.now(), str(vote.caller.principal.pk)
     row, change = open_change(vote.request, now=now, actor_of=vote.caller)
@@ -105,11 +136,12 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     forbidden = denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
+    vote.caller.require_within_reach(row, _request_name(vote))
     proofs.use_proof(facts, caller=vote.caller, now=now)
     _record(change, row, vote, facts)
-    if vote.verdict is Verdict.DENY:
+    if vote.verdict is Verdict.DENY and is_denied(facts):
         _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")
-    elif is_quorum(facts):
+    elif vote.verdict is Verdict.APPROVE and is_quorum(facts):
         _grant(change, row)
     idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
     change.finish()
@@ -147,7 +179,7 @@ def open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tup
 
 def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) -> None:
     person = vote.caller.principal
-    seats = _fill_seats(request, facts) if facts.verdict == Verdict.APPROVE else {}
+    seats = fill_seats(request, facts, with_decider=True) if facts.verdict == Verdict.APPROVE else {}
     Decision.objects.create(
         request=request,
         person=person,
@@ -175,9 +207,9 @@ def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) 
     )
 
 
-def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
+def fill_seats(request: ApprovalRequest, facts: Facts, *, with_decider: bool) -> dict[str, str]:
     """Writes who sits where; whoever had a seat keeps one, perhaps another. Returns {person: role}."""
-    seating = seated(facts, with_decider=True)
+    seating = seated(facts, with_decider=with_decider)
     request.seats.update(filled_by=None)
     for position, person in seating.items():
         request.seats.filter(position=position).update(filled_by=person)
@@ -186,7 +218,8 @@ def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
 
 def _grant(change: Change, request: ApprovalRequest) -> None:
     """The quorum is complete: the gate opens, and steps that waited for a renewed request are ready again."""
-    approvals = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).order_by("decided_at", "pk")
+    standing = Decision.objects.filter(request=request, verdict=Verdict.APPROVE, withdrawal=None)
+    approvals = standing.order_by("decided_at", "pk")
     names = [each.person_name for each in approvals]
     requests.close(
         change,
@@ -200,10 +233,10 @@ def _grant(change: Change, request: ApprovalRequest) -> None:
 
 def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
     requests.close(change, request, RequestStatus.DENIED, Verb.REQUEST_DENIED, sentence=sentence)
-    _fail_waiting(change, request, sentence)
+    fail_waiting(change, request, sentence)
 
 
-def _fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
+def fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
     waiting = requests.waiting_for(request)
     for step in waiting:
         move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
@@ -214,33 +247,40 @@ def _fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> No
 
 def _late_deny(change: Change, request: ApprovalRequest) -> None:
     requests.close(change, request, RequestStatus.EXPIRED, Verb.REQUEST_EXPIRED)
-    _fail_waiting(change, request, "Nobody decided in time, so it counts as denied.")
+    fail_waiting(change, request, "Nobody decided in time, so it counts as denied.")
 
 
 def _late_escalate(change: Change, request: ApprovalRequest) -> None:
-    """The request stays open, stands above all others, and gets the same time once more."""
+    """The request stays open, stands above all others, and gets the same time once more. It goes on to those whom
+    the gate names: they may take any seat too, so nobody loses theirs, and no duty rule spares them.
+    """
     request.escalated_at = change.now
-    request.due_at = change.now + timedelta(seconds=request.within_seconds)
-    request.save(update_fields=["escalated_at", "due_at"])
+    requests.set_deadline(request, change.now)
+    request.save(update_fields=["escalated_at", "due_at", "remind_at"])
     requests.tell_deadline(request)
+    names = requests.go_on(request)
     change.note(
         Verb.REQUEST_ESCALATED,
         subject=requests.request_subject(request),
-        facts={"request": str(request.pk), "due_at": request.due_at.isoformat()},
+        facts={"request": str(request.pk), "due_at": _text(request.due_at), "to": names},
     )
 
 
 def _late_hold(change: Change, request: ApprovalRequest) -> None:
     """The request stays open without a deadline, marked as late."""
     request.escalated_at = change.now
-    request.due_at = None
-    request.save(update_fields=["escalated_at", "due_at"])
+    request.due_at = request.remind_at = None
+    request.save(update_fields=["escalated_at", "due_at", "remind_at"])
     requests.tell_deadline(request)
     change.note(
         Verb.REQUEST_ESCALATED,
         subject=requests.request_subject(request),
         facts={"request": str(request.pk), "due_at": None},
     )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 _LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_hold}
