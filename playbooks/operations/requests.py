@@ -40,9 +40,12 @@ from playbooks.operations.undo_calls import covered_undo
 BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
 ASKED_BY = "Nothing above it has approved this, so it has to be approved itself: {policies} asks for it."
 OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
+IN_FORCE = (
+    *(RequestStatus.OPEN.value, RequestStatus.GRANTED.value),
+    *(RequestStatus.PASSED.value, RequestStatus.CONSUMED.value),
+)
 REMIND_AFTER = 0.75  # of the time that a gate gives
 POLICY_QUESTION = "Let {step} go on? It is asked for by {policies}."
-IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
 
 
 def open_gate(change: Change, frame: Frame, gate: Step) -> None:
