@@ -34,14 +34,38 @@ def create(
 ) -> Principal:
     """A new person or service account with roles. Raises Invalid when the username is taken."""
     with transaction.atomic(durable=True):
-        now = timezone.now()
-        person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser)
-        person.set_password(password)
-        _insert(person)
-        facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
-        audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
-        for role in roles:
-            grant_within(person, role, actor=actor, granted_by=None, now=now)
+        return create_within(
+            username,
+            actor=actor,
+            name=name,
+            password=password,
+            roles=roles,
+            kind=kind,
+            is_superuser=is_superuser,
+            now=timezone.now(),
+        )
+
+
+def create_within(
+    username: str,
+    *,
+    actor: Actor,
+    name: str,
+    password: str,
+    roles: Sequence[str],
+    now: datetime,
+    kind: PrincipalKind = PrincipalKind.PERSON,
+    is_superuser: bool = False,
+    granted_by: Principal | None = None,
+) -> Principal:
+    """`create`, in the caller's transaction. `granted_by` is who gives the roles."""
+    person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser)
+    person.set_password(password)
+    _insert(person)
+    facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
+    audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
+    for role in roles:
+        grant_within(person, role, actor=actor, granted_by=granted_by, now=now)
     return person
 
 
