@@ -25,8 +25,9 @@ from playbooks.models import (
     Team,
     TeamMembership,
 )
-from playbooks.operations import confidences, connections, people, roles, teams
+from playbooks.operations import confidences, connections, grants, people, roles, teams
 from playbooks.operations.caller import SYSTEM
+from playbooks.operations.grants import To
 from tests.cast import BLOCK, Cast, connect, publish, start
 from tests.teams import make_person
 from tests.web.conftest import post_alert
@@ -55,6 +56,8 @@ def stand(cast: Cast) -> dict[str, Shelf]:
     admin = cast.caller("admin")
     for slug in TEAMS.values():
         teams.create(slug, caller=admin, name=slug)
+    for username in ("analyst", "tier2"):
+        teams.add(TEAMS[OWN], username, caller=admin)
     roles.create("helper", caller=admin, title="Helper", permissions=["see_run"])
     return {name: _shelf(name, cast) for name in SHELVES}
 
@@ -76,6 +79,10 @@ def _shelf(name: str, cast: Cast) -> Shelf:
     )
     people.create_source(f"source-{known}", kind="normal", actor=SYSTEM)
     keys = _keys(name, known, run, alert)
+    grants.give(
+        "case", keys["case"], caller=admin, to=To(person="outsider"), permission="see_case", reason="Helps."
+    )
+    confidences.name_subject(run.case_id, "compliance", caller=cast.caller("analyst"), reason="Asked.")
     _put_away(name, keys, cast)
     return Shelf(name, keys)
 

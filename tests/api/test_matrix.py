@@ -89,7 +89,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("cases/<uuid:pk>/restrict/", "post"): case("work_case", pk="case", **WHY),
     ("cases/<uuid:pk>/release/", "post"): case("work_case", pk="case", **WHY),
     ("cases/<uuid:pk>/subjects/", "post"): case("work_case", pk="case", person="outsider", **WHY),
-    ("cases/<uuid:pk>/subjects/clear/", "post"): case("work_case", pk="case", person="tier2", **WHY),
+    ("cases/<uuid:pk>/subjects/clear/", "post"): case("work_case", pk="case", person="compliance", **WHY),
     ("playbooks/", "get"): Row(("see_playbook",)),
     ("playbooks/", "post"): Row(("write_playbook",)),
     ("playbooks/check/", "post"): Row(("see_playbook",)),
@@ -98,8 +98,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("playbooks/<slug:slug>/versions/", "post"): Row(("write_playbook",), parts=PLAYBOOK),
     ("playbooks/<slug:slug>/versions/<int:number>/", "get"): version("see_playbook"),
     ("playbooks/<slug:slug>/versions/<int:number>/submit/", "post"): version("write_playbook"),
-    ("playbooks/<slug:slug>/versions/<int:number>/send-back/", "post"): version(
-        "publish_playbook", "write_playbook", **WHY
+    ("playbooks/<slug:slug>/versions/<int:number>/send-back/", "post"): Row(
+        ("publish_playbook", "write_playbook"), "team", VERSION, WHY, ("publisher",)
     ),
     ("playbooks/<slug:slug>/versions/<int:number>/adapt/", "post"): version("write_playbook"),
     ("playbooks/<slug:slug>/versions/<int:number>/diff/<int:other>/", "get"): version("see_playbook"),
@@ -207,7 +207,7 @@ def expected(row: Row, role: str, shelf: str) -> str:
 
 def _sits(row: Row, role: str, shelf: str) -> bool:
     """Seats are by role, and by the team whose matter it is."""
-    return row.seat is None or (role in row.seat and shelf == OWN)
+    return row.seat is None or (role in row.seat and (shelf == OWN or row.of == "team"))
 
 
 def met(status: int) -> str:
@@ -263,12 +263,15 @@ def test_everybody_gets_what_their_role_and_their_team_say(cast: Cast, role: str
         if address in UNSIGNED and "see_audit" in (ROLES[role].permissions if role else ()):
             continue
         for shelf in shelves.values():
+            wanted = expected(row, role, shelf.name)
+            if address == "audit/export/" and wanted == OPEN:
+                continue  # waits for the sequencer; tested with the exports
             with undone():
                 answer = call(client, address, method, row, shelf)
-                got, wanted = met(answer.status_code), expected(row, role, shelf.name)
+                got = met(answer.status_code)
             if got != wanted:
                 wrong[method, address, shelf.name] = f"{got}, not {wanted}: {answer.content[:200]!r}"
-    assert not wrong
+    assert not wrong, "\n".join(f"{where}: {what}" for where, what in wrong.items())
 
 
 @pytest.mark.parametrize("role", [*ROLES, ""])
