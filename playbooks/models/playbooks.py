@@ -44,6 +44,7 @@ class PlaybookVersion(models.Model):
     source = models.TextField()
     document = models.JSONField()
     digest = models.CharField(max_length=64)
+    steps_digest = models.CharField(max_length=64, blank=True)  # of the steps alone, whatever it is called
     pins = models.JSONField(default=dict)
     closure_digest = models.CharField(max_length=64, blank=True)
     author = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
@@ -66,6 +67,7 @@ class PlaybookVersion(models.Model):
             ),
             is_one_of("status", VersionStatus, name="the_status_of_a_version_is_known"),
         ]
+        indexes = [models.Index(fields=["steps_digest"], name="versions_with_the_same_steps")]
 
     def __str__(self) -> str:
         return f"{self.playbook.slug} {self.number}"

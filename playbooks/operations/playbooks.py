@@ -183,6 +183,7 @@ def _draft(
         source=text,
         document=body,
         digest=digest(body),
+        steps_digest=digest(body["steps"]),
         author=author,
         created_at=now,
     )
