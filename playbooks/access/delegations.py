@@ -6,15 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F, QuerySet
 
+from playbooks.access.history import COOLING
 from playbooks.models import Delegation
-
-# Who ends a delegation in order to decide what it forbids gains nothing by it before this time has gone by.
-COOLING = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,9 @@ class Substitutions:
         return _named(row for row in rows if row.begins_at <= moment < row.ends_at and row.person.is_active)
 
     def lately(self, substitute: UUID, now: datetime) -> dict[str, str]:
-        """For whom the substitute stands in, or did within the last 24 hours, whoever of them is active."""
+        """For whom the substitute stands in, or did within the last 24 hours, whoever of them is active: ending a
+        delegation does not free anybody from what it forbids.
+        """
         rows = self.rows.get(substitute, ())
         return _named(row for row in rows if row.begins_at <= now < row.ends_at + COOLING)
 

@@ -7,7 +7,7 @@ deciding transaction.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,11 +15,13 @@ from django.utils import timezone
 
 from playbooks.access import roles_of
 from playbooks.access.delegations import Substitutions, substitutions
+from playbooks.access.history import COOLING, grantors_of, teams_given_since
 from playbooks.access.seats import meant_by
+from playbooks.access.teams import teams_of
 from playbooks.domain.duty_facts import Decider, Facts
 from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
-from playbooks.models import ApprovalRequest, Principal
+from playbooks.models import ApprovalRequest, CaseSubject, Principal, Team
 from playbooks.models.decisions import Decision
 
 Roles = Mapping[UUID, frozenset[str]]
@@ -58,7 +60,35 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
     everybody = {person.pk, *(each.person_id for request in requests for each in request.decisions.all())}
     known, now = People.of(everybody), timezone.now()
     seats, decider = seats_of(requests, now), _decider(person, known, now)
-    return {request.pk: _facts(request, decider, seats[request.pk], known) for request in requests}
+    standing = _standing(person, known.roles[person.pk], requests)
+    return {
+        request.pk: _facts(request, person, decider, seats[request.pk], known, standing)
+        for request in requests
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What holds of the person whatever the request: who gave them their roles lately, their teams, and the cases
+    that are about them.
+    """
+
+    fresh_grants: Mapping[str, frozenset[str]]
+    teams: frozenset[UUID]
+    teams_given: Mapping[UUID, UUID]  # lately, {team: by whom}
+    about: frozenset[UUID]
+
+
+def _standing(person: Principal, roles: frozenset[str], requests: Sequence[ApprovalRequest]) -> _Standing:
+    since = timezone.now() - COOLING
+    cases = {request.run.case_id for request in requests}
+    about = CaseSubject.objects.filter(principal=person, case__in=cases)
+    return _Standing(
+        fresh_grants=grantors_of(person.pk, roles, since),
+        teams=teams_of([person.pk])[person.pk],
+        teams_given=teams_given_since(person.pk, since),
+        about=frozenset(about.values_list("case", flat=True)),
+    )
 
 
 def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:
@@ -68,10 +98,22 @@ def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Ent
     return {request.pk: _approvals(_decided(request), known) for request in requests}
 
 
-def _facts(request: ApprovalRequest, decider: Decider, seats: tuple[Seat, ...], known: People) -> Facts:
+def _facts(
+    request: ApprovalRequest,
+    person: Principal,
+    decider: Decider,
+    seats: tuple[Seat, ...],
+    known: People,
+    standing: _Standing,
+) -> Facts:
     decided = _decided(request)
     return Facts(
-        decider=decider,
+        decider=replace(
+            decider,
+            fresh_grants=standing.fresh_grants,
+            teams=_teams(request, person, standing),
+            known_as=frozenset({person.username}),
+        ),
         verdict=Verdict.APPROVE.value,
         status=request.status,
         seats=seats,
@@ -83,9 +125,12 @@ def _facts(request: ApprovalRequest, decider: Decider, seats: tuple[Seat, ...], 
             str(each.person_id) for each in decided if each.verdict == Verdict.DENY and each.stands
         ),
         denials_to_end=request.denials_to_end,
-        deciders=frozenset(str(each.person_id) for each in decided) | _who_denied_before(request),
+        deciders=frozenset(str(each.person_id) for each in decided) | who_denied_before(request),
         shown_digest=request.digest,
         current_digest=request.digest,
+        named=frozenset({person.username} if request.run.case_id in standing.about else ()),
+        team=str(team.pk) if (team := _team(request)) else "",
+        team_name=team.name if team else "",
     )
 
 
@@ -143,9 +188,21 @@ def _approvals(decided: Sequence[Decision], known: People) -> dict[str, Entitlem
     }
 
 
-def _who_denied_before(request: ApprovalRequest) -> frozenset[str]:
+def who_denied_before(request: ApprovalRequest) -> frozenset[str]:
     """Those who denied it when it was asked before: it is asked again of other people."""
     if request.previous is None:
         return frozenset()
     before = request.previous.decisions.all()
     return frozenset(str(each.person_id) for each in before if each.verdict == Verdict.DENY and each.stands)
+
+
+def _team(request: ApprovalRequest) -> Team | None:
+    """Whose matter it is: the case's team, else the playbook's."""
+    return request.run.case.team or request.run.version.playbook.team
+
+
+def _teams(request: ApprovalRequest, person: Principal, standing: _Standing) -> frozenset[str]:
+    """The teams of the person, without those into which they, or somebody with a hand in this, took them lately."""
+    partial = {str(person.pk), *request.requesters, *request.authors, *request.through}
+    given = standing.teams_given
+    return frozenset(str(each) for each in standing.teams if str(given.get(each)) not in partial)

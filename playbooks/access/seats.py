@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from playbooks.access.delegations import COOLING
+from playbooks.access.history import COOLING
 from playbooks.domain.seats import ON_CALL, OWNER_OF, Seat
 from playbooks.models import Connection, Shift
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import Group, PermissionsMixin, UserManager
@@ -10,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 
 from playbooks.models.columns import identifier, is_one_of
+from playbooks.models.lasting import InForceManager
 
 
 class PrincipalKind(StrEnum):
@@ -57,17 +59,30 @@ class Principal(AbstractBaseUser, PermissionsMixin):
 
 
 class Membership(models.Model):
-    """Somebody holds a role (a Django group), since when and granted by whom."""
+    """Somebody holds a role (a Django group), since when and granted by whom; ended rows stay.
+
+    `granted_by` is None where nobody of this installation gave it: the command line, or a directory.
+    """
 
     principal = models.ForeignKey(Principal, models.PROTECT, related_name="memberships")
     group = models.ForeignKey(Group, models.PROTECT, related_name="memberships")
     granted_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     granted_at = models.DateTimeField()
+    is_of_directory = models.BooleanField(default=False)  # a directory gave it, and may take it
+    ended_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[InForceManager[Membership]] = InForceManager()
+    history: ClassVar[models.Manager[Membership]] = models.Manager()
 
     class Meta:
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["principal", "group"], name="a_principal_holds_a_role_once"),
+            models.UniqueConstraint(
+                fields=["principal", "group"],
+                condition=models.Q(ended_at__isnull=True),
+                name="a_principal_holds_a_role_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks import access
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
 from playbooks.domain.duties import Denial, denials, is_denied, is_quorum, seated
@@ -28,7 +29,7 @@ from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
-from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from playbooks.operations.rounds import moment, open_frame
 
 
@@ -82,7 +83,21 @@ def decide(
             return _decide(vote, idempotency_key)
     except Refused as refusal:
         _record_refusal(vote, refusal)
+        _hide(vote, refusal)
         raise
+
+
+def _hide(vote: Vote, refusal: Refused) -> None:
+    """Whoever may not know of the request is told that there is none; the log has said why already."""
+    rows = ApprovalRequest.objects.filter(pk=vote.request)
+    if not access.within_reach(vote.caller.principal, rows).exists():
+        hidden = Hidden(f"There is no {_request_name(vote)}.", rule=refusal.rule)
+        hidden.is_recorded = True
+        raise hidden from refusal
+
+
+def _request_name(vote: Vote) -> str:
+    return f"approval request {vote.request}"
 
 
 def expire(request: UUID, *, now: datetime) -> None:
@@ -120,6 +135,7 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     forbidden = denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
+    vote.caller.require_within_reach(row, _request_name(vote))
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY and is_denied(facts):
         _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")

@@ -44,13 +44,16 @@ def configure(
     Every change raises the revision, which voids approvals that bind the older one. Raises Invalid for an unknown
     connector or field, Refused without the permission.
     """
-    caller.require("manage_connection", "configure connections")
+    caller.require("manage_connection", "configure connections", of=Connection)
     with transaction.atomic(durable=True):
         now = timezone.now()
-        row, _ = Connection.objects.select_for_update().get_or_create(
+        row, is_new = Connection.objects.select_for_update().get_or_create(
             name=name,
             defaults={"connector": connector, "revision": 0, "created_at": now, "changed_at": now},
         )
+        if is_new:
+            caller.require("manage_connection", "make connections")
+        caller.require_on("manage_connection", row, f"connection {name}")
         if row.connector != connector:
             raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
         held = _readable_secrets(row)
@@ -76,11 +79,12 @@ def limit(name: str, *, caller: Caller, limits: Limits) -> Connection:
     before too, so no approval has to be void for it. The request that a limit itself asked for binds the role that it
     names. Raises Invalid for limits that no connection can have, Missing, and Refused without the permission.
     """
-    caller.require("manage_connection", "limit connections")
+    caller.require("manage_connection", "limit connections", of=Connection)
     with transaction.atomic(durable=True):
         row = Connection.objects.select_for_update().filter(name=name).first()
         if row is None:
             raise Missing(f"There is no connection {name}.")
+        caller.require_on("manage_connection", row, f"connection {name}")
         _limit(row, limits, caller, timezone.now())
     return row
 

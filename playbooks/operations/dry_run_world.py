@@ -67,7 +67,8 @@ class DryWorld:
     def __post_init__(self) -> None:
         self._until = time.monotonic() + MOST_SECONDS
         self._key = f"dry-run-{uuid4().hex}"
-        self._may_see_connections = access.may(self.principal, "see_connection")
+        connections = access.visible(self.principal, "see_connection", Connection.objects.all())
+        self._shown = frozenset(connections.values_list("pk", flat=True))
         visible = access.visible(self.principal, "see_playbook", Playbook.objects.all())
         self._visible = frozenset(visible.values_list("slug", flat=True))
 
@@ -131,7 +132,9 @@ class DryWorld:
 
     def preview(self, call: CallInDomain) -> Mapping[str, object]:
         """What the connector would send; nothing for somebody who may not see connections."""
-        return self._rendered(cast("Call", call)) if self._may_see_connections else {}
+        own = cast("Call", call)
+        is_shown = own.connection.pk in self._shown if own.connection else bool(self._shown)
+        return self._rendered(own) if is_shown else {}
 
     def answer(self, call: CallInDomain, step: Step) -> Answer:
         own = cast("Call", call)

@@ -41,7 +41,7 @@ def create(
         facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
         audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
         for role in roles:
-            _grant(person, role, actor, None, now)
+            grant_within(person, role, actor=actor, granted_by=None, now=now)
     return person
 
 
@@ -56,23 +56,55 @@ def _insert(person: Principal) -> None:
 def grant(person: Principal, role: str, *, actor: Actor, granted_by: Principal | None) -> None:
     """Gives a role. Who holds it already keeps it as it was."""
     with transaction.atomic(durable=True):
-        _grant(person, role, actor, granted_by, timezone.now())
+        grant_within(person, role, actor=actor, granted_by=granted_by, now=timezone.now())
 
 
 def revoke(person: Principal, role: str, *, actor: Actor) -> None:
     """Takes a role back; approvals that relied on it no longer count at the claim."""
     with transaction.atomic(durable=True):
-        deleted, _ = Membership.objects.filter(principal=person, group__name=role).delete()
-        if not deleted:
-            raise Missing(f"{person} does not hold the role {role}.")
-        audit.append(_entry(person, Verb.ROLE_REVOKED, actor, timezone.now(), {"role": role}))
+        revoke_within(person, role, actor=actor, ended_by=None, now=timezone.now())
+
+
+def grant_within(
+    person: Principal,
+    role: str,
+    *,
+    actor: Actor,
+    granted_by: Principal | None,
+    now: datetime,
+    is_of_directory: bool = False,
+) -> None:
+    """`grant`, in the caller's transaction. What a directory gave counts for no decision on the same day."""
+    group = Group.objects.filter(name=role, custom__ended_at__isnull=True).first()
+    if group is None:
+        raise Missing(f"There is no role {role}.")
+    terms = {"granted_by": granted_by, "granted_at": now, "is_of_directory": is_of_directory}
+    _, is_new = Membership.objects.get_or_create(principal=person, group=group, defaults=terms)
+    if is_new:
+        facts: dict[str, object] = {"role": role, "directory": is_of_directory}
+        audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, facts))
+
+
+def revoke_within(
+    person: Principal, role: str, *, actor: Actor, ended_by: Principal | None, now: datetime
+) -> None:
+    """`revoke`, in the caller's transaction. The row stays, ended, so that what it made possible can be read."""
+    held = Membership.objects.filter(principal=person, group__name=role)
+    if not held.update(ended_at=now, ended_by=ended_by):
+        raise Missing(f"{person} does not hold the role {role}.")
+    audit.append(_entry(person, Verb.ROLE_REVOKED, actor, now, {"role": role}))
 
 
 def deactivate(person: Principal, *, actor: Actor) -> None:
     """Ends a person's access. The row stays, since evidence refers to it."""
     with transaction.atomic(durable=True):
-        Principal.objects.filter(pk=person.pk).update(is_active=False)
-        audit.append(_entry(person, Verb.PERSON_CHANGED, actor, timezone.now(), {"active": False}))
+        deactivate_within(person, actor=actor, now=timezone.now())
+
+
+def deactivate_within(person: Principal, *, actor: Actor, now: datetime) -> None:
+    """`deactivate`, in the caller's transaction."""
+    Principal.objects.filter(pk=person.pk).update(is_active=False)
+    audit.append(_entry(person, Verb.PERSON_CHANGED, actor, now, {"active": False}))
 
 
 def issue_token(person: Principal, *, actor: Actor, scopes: Sequence[str], days: int = DEFAULT_DAYS) -> str:
@@ -189,17 +221,6 @@ def _token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: d
         facts={"owner": str(owner), **facts},
         occurred_at=now,
     )
-
-
-def _grant(person: Principal, role: str, actor: Actor, granted_by: Principal | None, now: datetime) -> None:
-    group = Group.objects.filter(name=role).first()
-    if group is None:
-        raise Missing(f"There is no role {role}.")
-    _, is_new = Membership.objects.get_or_create(
-        principal=person, group=group, defaults={"granted_by": granted_by, "granted_at": now}
-    )
-    if is_new:
-        audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, {"role": role}))
 
 
 def _entry(person: Principal, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:

@@ -36,6 +36,9 @@ CONFLICTS = frozenset(
         "delegated_already",
         "delegation_over",
         "shift_over",
+        "team_ended",
+        "role_ended",
+        "role_built_in",
     }
 )
 
@@ -76,6 +79,15 @@ class Unsound(Exception):
 
 class Missing(Exception):
     """There is no such object, or the caller may not know of it."""
+
+
+class Hidden(Refused, Missing):
+    """There is such an object, and the caller may not know of it: they are told that there is none, and the log that
+    they tried.
+    """
+
+    def __init__(self, sentence: str, *, rule: str = "outside_team") -> None:
+        super().__init__(Denial(rule, sentence))
 
 
 class LostRace(Exception):

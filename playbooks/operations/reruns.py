@@ -54,6 +54,7 @@ def rerun(run: UUID, *, caller: Caller) -> Run:
     caller.require("start_run", "start runs")
     with transaction.atomic(durable=True):
         before = lock_run(run)
+        caller.require_on("start_run", before, f"run {run}")
         if before.requests.filter(status=RequestStatus.DENIED).exists():
             raise Refused(DENIED)
         return run_again(before, caller)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
 from django.utils import timezone
 
+from playbooks.access.grants import GRANTS
 from playbooks.models import (
     Alert,
     Alternative,
     ApprovalRequest,
     Attempt,
     Case,
+    CaseSubject,
     Connection,
     Consumption,
     Delegation,
@@ -32,6 +34,8 @@ from playbooks.models import (
     Shift,
     Source,
     Step,
+    Team,
+    TeamMembership,
     Token,
     Turn,
 )
@@ -57,12 +61,14 @@ def make_rows() -> Rows:
         _shift(people[0]),
         *_waiting(step),
         *_held(version.playbook, people[0]),
+        *_teams(case, people[0]),
         *_entry(),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
         ),
     ]
-    return {type(row): row for row in made}
+    rows = {type(row): row for row in made}
+    return {**rows, **{type(row): row for row in _grants(rows, people[0])}}
 
 
 def _people() -> tuple[Principal, Principal]:
@@ -78,6 +84,29 @@ def _membership_and_token(person: Principal) -> tuple[Membership, Token]:
         Membership.objects.create(principal=person, group=role, granted_at=now),
         Token.objects.create(digest="1" * 64, prefix="csn_", principal=person, created_at=now),
     )
+
+
+def _teams(case: Case, person: Principal) -> tuple[Team, TeamMembership, CaseSubject]:
+    now = timezone.now()
+    team = Team.objects.create(slug="night", name="Night", created_at=now)
+    return (
+        team,
+        TeamMembership.objects.create(team=team, principal=person, granted_at=now),
+        CaseSubject.objects.create(case=case, principal=person, granted_at=now),
+    )
+
+
+def _grants(rows: Rows, person: Principal) -> list[Model]:
+    role, made = Group.objects.get(name="night-watch"), []
+    for kind, tables in GRANTS.items():
+        permission = Permission.objects.filter(
+            content_type__app_label="playbooks", content_type__model=kind._meta.model_name
+        )[0]
+        made += [
+            tables.to_person.objects.create(user=person, permission=permission, content_object=rows[kind]),
+            tables.to_role.objects.create(group=role, permission=permission, content_object=rows[kind]),
+        ]
+    return made
 
 
 def _incident() -> tuple[Source, Case, Alert]:
