@@ -27,8 +27,8 @@ class Substitutions:
         return _named(row for row in rows if row.begins_at <= moment < row.ends_at and row.person.is_active)
 
     def lately(self, substitute: UUID, now: datetime) -> dict[str, str]:
-        """For whom the substitute stands in, or did within the last 24 hours, whoever of them is active: ending a
-        delegation does not free anybody from what it forbids.
+        """For whom the substitute stands in, or did within the last 24 hours, whoever of them is active: who ends a
+        delegation in order to decide what it forbids gains nothing by it before.
         """
         rows = self.rows.get(substitute, ())
         return _named(row for row in rows if row.begins_at <= now < row.ends_at + COOLING)

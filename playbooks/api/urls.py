@@ -19,6 +19,7 @@ from playbooks.api import (
     playbooks,
     questions,
     runs,
+    sessions,
 )
 
 VERSION = "playbooks/<slug:slug>/versions/<int:number>/"
@@ -75,6 +76,9 @@ urlpatterns: list[URLPattern] = [
     path("expiries/", holds.Expiries.as_view()),
     path("sources/", administration.Sources.as_view()),
     path("tokens/", administration.Tokens.as_view()),
+    path("tokens/<uuid:pk>/", sessions.Token.as_view()),
+    path("sessions/", sessions.Sessions.as_view()),
+    path("sessions/<uuid:handle>/", sessions.Session.as_view()),
     path("audit/entries/", audit.Entries.as_view()),
     path("audit/export/", audit.Export.as_view()),
     path("audit/checkpoint/", audit.Checkpoint.as_view()),

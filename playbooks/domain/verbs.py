@@ -102,10 +102,6 @@ class Verb(StrEnum):
     PERSON_CHANGED = "person.changed", "An account was changed, activated or deactivated."
     ROLE_GRANTED = "role.granted", "Somebody was given a role."
     ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
-    DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
-    DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
-    SHIFT_PUBLISHED = "shift.published", "Somebody was put on a rota."
-    SHIFT_WITHDRAWN = "shift.withdrawn", "Somebody was taken off a rota."
     ROLE_CREATED = "role.created", "A role of the installation's own was made."
     ROLE_CHANGED = "role.changed", "What a role permits was changed."
     ROLE_ENDED = "role.ended", "A role was ended; nobody holds it any more."
@@ -117,6 +113,10 @@ class Verb(StrEnum):
     TEAM_ASSIGNED = "team.assigned", "Something was given to a team, or back to everybody."
     GRANT_GIVEN = "grant.given", "Somebody was given a right on one object."
     GRANT_TAKEN = "grant.taken", "A right on one object was taken back."
+    DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
+    DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
+    SHIFT_PUBLISHED = "shift.published", "Somebody was put on a rota."
+    SHIFT_WITHDRAWN = "shift.withdrawn", "Somebody was taken off a rota."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
     TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."
@@ -124,7 +124,24 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    SIGNIN_LOCKED_OUT = "signin.locked_out", "After too many failures nobody may try from there for a while."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
+    SESSION_ENDED = "session.ended", "A session, or all of somebody's, was ended from elsewhere."
+    PASSWORD_CHANGED = "password.changed", "Somebody changed their password."
+    FACTOR_ADDED = "factor.added", "Somebody added a passkey, an authenticator app or recovery codes."
+    FACTOR_REMOVED = "factor.removed", "Somebody removed a passkey, an authenticator app or recovery codes."
+    FACTOR_RENEWED = "factor.renewed", "Somebody made new recovery codes; the old ones stopped."
+    IDENTITY_LINKED = "identity.linked", "An administrator said whose an account or an outside identity is."
+    IDENTITY_UNLINKED = (
+        "identity.unlinked",
+        "An administrator took back whose an account or an outside identity is.",
+    )
+    SETUP_OFFERED = "setup.offered", "A one-time link for the first administrator was made."
+    SETUP_DONE = "setup.done", "The first administrator came by the one-time link."
+    SETUP_REFUSED = (
+        "setup.refused",
+        "A link for the first administrator that is not in force was turned away.",
+    )
 
     EXPORT_MADE = "export.made", "Evidence was exported."
 

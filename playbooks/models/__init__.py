@@ -11,6 +11,7 @@ from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.roles import CustomRole
 from playbooks.models.rotas import Rota, Shift
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
+from playbooks.models.sessions import FirstAdministratorLink, Session
 from playbooks.models.system import Heartbeat, IdempotencyKey
 from playbooks.models.teams import Team, TeamMembership
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
@@ -29,6 +30,7 @@ __all__ = [
     "Delegation",
     "Event",
     "Expiry",
+    "FirstAdministratorLink",
     "Heartbeat",
     "Hold",
     "HoldScope",
@@ -44,6 +46,7 @@ __all__ = [
     "Run",
     "RunTrigger",
     "Seat",
+    "Session",
     "Shift",
     "SimulatedState",
     "Source",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from django.conf import settings
 from django.db.models import Model
 
 from playbooks import access
@@ -51,11 +52,16 @@ class Caller:
 
 
 def address_of(environment: Mapping[str, object]) -> str | None:
-    """The peer's network address in a WSGI environment (PEP 3333); None where the server was reached without one, as
+    """The client's network address in a WSGI environment (PEP 3333); None where the server was reached without one, as
     over a Unix socket.
+
+    Behind a proxy it is what the proxy itself has put last into X-Forwarded-For; what stands before it anybody can say.
     """
+    address = str(environment.get("REMOTE_ADDR", ""))
+    if settings.BEHIND_PROXY:
+        address = str(environment.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip() or address
     try:
-        return str(ip_address(str(environment.get("REMOTE_ADDR", ""))))
+        return str(ip_address(address))
     except ValueError:
         return None
 

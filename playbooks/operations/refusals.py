@@ -28,6 +28,11 @@ CONFLICTS = frozenset(
         "alert_not_new",
         "case_closed",
         "version_status",
+        "team_ended",
+        "role_ended",
+        "role_built_in",
+        "token_revoked",
+        "not_the_first",
         "nothing_to_withdraw",
         "not_denied",
         "denied_twice",
@@ -36,9 +41,6 @@ CONFLICTS = frozenset(
         "delegated_already",
         "delegation_over",
         "shift_over",
-        "team_ended",
-        "role_ended",
-        "role_built_in",
     }
 )
 

@@ -212,7 +212,7 @@ _URGENCY = Case(
 
 
 def _complete(rows: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    of_run = ("run__case__team", "run__version__playbook__team", "run__alert", "run__requested_by")
+    of_run = ("run__version__playbook__team", "run__case__team", "run__alert", "run__requested_by")
     about = ("step", *of_run, "previous__asked_again_by")
     seats = Seat.objects.select_related("filled_by").order_by("position")
     decisions = Decision.objects.order_by("decided_at", "pk")

@@ -12,6 +12,7 @@ from django.utils.functional import SimpleLazyObject
 
 from playbooks import access
 from playbooks.models import Principal, PrincipalKind
+from playbooks.operations import first_administrator
 from playbooks.queries import approvals, holds, questions, references
 from playbooks.queries.holds import HoldView
 
@@ -68,6 +69,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(lambda: _navigation(request)),
         "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
+        "nobody_yet": SimpleLazyObject(first_administrator.is_wanted),
     }
 
 

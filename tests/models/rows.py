@@ -21,6 +21,7 @@ from playbooks.models import (
     Consumption,
     Delegation,
     Expiry,
+    FirstAdministratorLink,
     Hold,
     IdempotencyKey,
     Membership,
@@ -63,6 +64,7 @@ def make_rows() -> Rows:
         *_held(version.playbook, people[0]),
         *_teams(case, people[0]),
         *_entry(),
+        FirstAdministratorLink.objects.create(digest="7" * 64, expires_at=timezone.now()),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
         ),

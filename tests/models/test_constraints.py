@@ -25,6 +25,7 @@ from playbooks.models import (
     Consumption,
     Delegation,
     Expiry,
+    FirstAdministratorLink,
     Hold,
     IdempotencyKey,
     Membership,
@@ -77,6 +78,14 @@ class Again:
         row.save(force_insert=True)
 
 
+@dataclass(frozen=True)
+class Itself(Again):
+    """The row, changed to say of itself that it is the same person as itself."""
+
+    def insert(self, rows: Rows) -> None:
+        Principal.objects.filter(pk=rows[Principal].pk).update(same_person_as=rows[Principal].pk)
+
+
 def _meant(value: Any, rows: Rows) -> Any:
     if value in (ANN, BEN):
         return Principal.objects.get(username=value)
@@ -120,6 +129,20 @@ VIOLATIONS: list[tuple[str, Again]] = [
     ("an_entry_has_its_own_place_in_its_stream", Again(AuditEntry)),
     ("the_entries_of_a_stream_count_from_one", Again(AuditEntry, {"stream_seq": 0})),
     ("a_principal_is_a_person_or_a_service", Again(Principal, {"username": "cat", "kind": "cat"})),
+    (
+        "a_service_account_has_an_owner_and_a_person_has_none",
+        Again(Principal, {"username": "robot", "kind": "service"}),
+    ),
+    (
+        "a_service_account_has_an_owner_and_a_person_has_none",
+        Again(Principal, {"username": "ann2", "owner": BEN}),
+    ),
+    (
+        "only_a_person_has_further_accounts",
+        Again(Principal, {"username": "robot", "kind": "service", "owner": ANN, "same_person_as": BEN}),
+    ),
+    ("an_account_is_no_further_account_of_itself", Itself(Principal)),
+    ("there_is_one_link_for_a_first_administrator", Again(FirstAdministratorLink, {"id": 2})),
     ("a_principal_holds_a_role_once", Again(Membership)),
     (
         "a_token_belongs_to_a_principal_or_to_a_source",
@@ -176,6 +199,8 @@ ALLOWED = [
     Again(PlaybookVersion, {"number": 2, "status": "in_review", "publisher": None}),
     Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None}),
     Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None, "publisher": None}),
+    Again(Principal, {"username": "robot", "kind": "service", "owner": BEN}),
+    Again(Principal, {"username": "ann2", "same_person_as": BEN}),
     Again(Token, {"digest": "a source's", "principal": None, "source": Source}),
     Again(Run, {"trigger": "person"}),
     Again(Run, {"alert": None}),
