@@ -6,8 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from playbooks.access.seats import meant_by
+from playbooks.connectors.registry import catalogue
 from playbooks.domain.playbook import Playbook, placed
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
+from playbooks.domain.seat_names import seats_of_gate
+from playbooks.domain.seats import Entitlement, fitting, match
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import Membership, PlaybookVersion, PrincipalKind
 
@@ -36,8 +41,12 @@ def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -
     playbook = Playbook.model_validate(version.document)
     found = []
     for gate in (place.step for place in placed(playbook)):
-        seats = [Seat(seat.role) for seat in (*gate.seats, *([gate.who] if gate.who else []))]
-        filled = match({person: fitting(seats, Entitlement(held)) for person, held in roles.items()})
+        names = seats_of_gate(playbook, gate, catalogue()) or ([gate.who.name] if gate.who else [])
+        meant = meant_by(names, timezone.now())
+        seats = [meant.seat(name) for name in names]
+        filled = match(
+            {person: fitting(seats, Entitlement(held, frozenset({person}))) for person, held in roles.items()}
+        )
         empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
         if empty:
             found.append(Unfillable(version.playbook.slug, gate.id, empty))
@@ -47,6 +56,6 @@ def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -
 def _roles_of_people() -> dict[str, frozenset[str]]:
     held: dict[str, set[str]] = defaultdict(set)
     people = Membership.objects.filter(principal__is_active=True, principal__kind=PrincipalKind.PERSON)
-    for person, role in people.values_list("principal__username", "group__name"):
-        held[person].add(role)
+    for person, role in people.values_list("principal", "group__name"):
+        held[str(person)].add(role)
     return {person: frozenset(roles) for person, roles in held.items()}
