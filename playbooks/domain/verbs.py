@@ -55,6 +55,7 @@ class Verb(StrEnum):
     REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
     REQUEST_REMINDED = "request.reminded", "A request is due soon, and those who may decide it were reminded."
     REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
+    REQUEST_PASSED = "request.passed", "Somebody ran past a gate by break-glass; nobody approved."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
@@ -77,6 +78,10 @@ class Verb(StrEnum):
     DECISION_MADE = "decision.made", "A person approved or denied a request."
     DECISION_WITHDRAWN = "decision.withdrawn", "A person took their decision back while the request was open."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
+    BREAK_GLASS_REFUSED = "break_glass.refused", "A rule forbade somebody to run past a gate."
+    BREAK_GLASS_REVIEWED = "break_glass.reviewed", "Somebody without a hand in it reviewed a break-glass."
+    RECEIPT_OWED = "receipt.owed", "Something may be destroyed before its evidence is signed, by break-glass."
+    RECEIPT_SETTLED = "receipt.settled", "The evidence that was owed is in a signed checkpoint."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 
     VERSION_DRAFTED = "version.drafted", "A version of a playbook was written."
@@ -136,6 +141,8 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    STEP_UP_PROVEN = "stepup.proven", "Somebody proved again that it is them."
+    STEP_UP_REFUSED = "stepup.refused", "What somebody gave as a proof proved nothing."
     SIGNIN_LOCKED_OUT = "signin.locked_out", "After too many failures nobody may try from there for a while."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
     SESSION_ENDED = "session.ended", "A session, or all of somebody's, was ended from elsewhere."

@@ -18,7 +18,7 @@ from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
-from playbooks.operations import asks, never_touch, permits, requests
+from playbooks.operations import asks, break_glass, never_touch, owed_receipts, permits, requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change, is_governed
 from playbooks.operations.limits import is_beyond_blast_radius
@@ -26,6 +26,7 @@ from playbooks.operations.moves import move, wait
 from playbooks.operations.policy_rules import in_force, of_call, verdict_of
 from playbooks.operations.rounds import Frame, moment
 
+NOBODY_APPROVED = frozenset({RequestStatus.OPEN, RequestStatus.PASSED})
 RECEIPT_EVERY = timedelta(seconds=1)  # as often as the sequencer signs
 HIDDEN = (
     "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
@@ -82,7 +83,11 @@ def authorize(
     if not isinstance(by_itself, Granted):
         return by_itself
     granted = (*by_gates.requests, *by_itself.requests)
-    if step.effect == Effect.DESTROY and _lacks_receipt(change, granted):
+    if (
+        step.effect == Effect.DESTROY
+        and _lacks_receipt(change, granted)
+        and not owed_receipts.owe(change, step, granted)
+    ):
         _wait_for_receipt(change, step)
         return Waits()
     for request in granted:
@@ -202,7 +207,7 @@ def _verdict_of_request(
     if not is_shown and step.effect == Effect.DESTROY:
         return Forbidden(HIDDEN.format(gate=request.step.key))
     sent = requests.covered_now(frame, step, now) if is_shown else None
-    changed = _what_changed(request, step, sent, asking)
+    changed = _what_changed(request, step, sent, asking) or break_glass.over(request, step, change.now)
     if changed:
         _ask_again(change, request, step, asking, changed, now)
         return Waits()
@@ -254,7 +259,7 @@ def _what_changed(
 
 def _lost_approver(request: ApprovalRequest, step: Step, now: datetime) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
-    if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
+    if request.status in NOBODY_APPROVED or request.consumptions.filter(step=step).exists():
         return ""
     seats = seats_of([request], now)[request.pk]
     entitled = {person: fitting(seats, held) for person, held in standing_of([request])[request.pk].items()}

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from playbooks.access.filling import unfilled
 from playbooks.audit import Subject
 from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
@@ -40,9 +41,12 @@ from playbooks.operations.undo_calls import covered_undo
 BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
 ASKED_BY = "Nothing above it has approved this, so it has to be approved itself: {policies} asks for it."
 OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
+IN_FORCE = (
+    *(RequestStatus.OPEN.value, RequestStatus.GRANTED.value),
+    *(RequestStatus.PASSED.value, RequestStatus.CONSUMED.value),
+)
 REMIND_AFTER = 0.75  # of the time that a gate gives
 POLICY_QUESTION = "Let {step} go on? It is asked for by {policies}."
-IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
 
 
 def open_gate(change: Change, frame: Frame, gate: Step) -> None:
@@ -338,6 +342,7 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "requesters": request.requesters,
             "authors": request.authors,
             "denials_to_end": request.denials_to_end,
+            "unfillable": list(unfilled([request], change.now)[request.pk]),
             "denied_before": _those_who_denied(request.previous),
             "through": request.through,
             "playbook": definition.slug,

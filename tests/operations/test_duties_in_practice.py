@@ -56,7 +56,7 @@ def test_a_service_account_decides_nothing_even_with_the_role(
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
-        owner=cast.admin,
+        owner=cast.analyst,
     )
     assert rules(request_at_gate, Caller(robot)) == ["token_not_person"]
 
