@@ -26,6 +26,7 @@ from playbooks.domain import (
     tree,
     verify,
 )
+from playbooks.domain.policies import policy_replay, seats_asked
 
 # Each module after those that it imports.
 MODULES: Sequence[ModuleType] = (
@@ -37,6 +38,8 @@ MODULES: Sequence[ModuleType] = (
     ed25519,
     notes,
     entries,
+    seats_asked,
+    policy_replay,
     replay,
     archive,
     completeness,

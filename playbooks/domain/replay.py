@@ -18,6 +18,7 @@ from playbooks.domain.break_glass import GlassFacts, ReviewFacts, glass_denials,
 from playbooks.domain.duties import denials, is_quorum
 from playbooks.domain.duty_facts import Facts
 from playbooks.domain.entries import Body
+from playbooks.domain.policies.policy_replay import unmet_policy
 
 IN_FORCE = frozenset({"granted", "passed", "consumed"})
 ENDINGS = {f"request.{status}": status for status in ("denied", "expired", "voided", "withdrawn")}
@@ -71,6 +72,7 @@ class Replay:
 
     requests: dict[str, Request] = field(default_factory=dict)
     requesters: dict[str, str] = field(default_factory=dict)
+    permits: set[tuple[str, str]] = field(default_factory=set)  # (step, permit) that were used
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
@@ -99,10 +101,8 @@ class Replay:
     def _feed(self, entry: Body) -> None:
         facts = entry.facts
         match entry.verb:
-            case "run.started":
-                self.requesters = dict(facts.get("requesters", {}))
-            case "question.answered":  # whoever sets what is to run counts as requester from then on
-                self.requesters[entry.actor_id] = entry.actor_label
+            case "run.started" | "question.answered":
+                self._ask(entry)
             case "request.opened":
                 self._open(facts)
             case "decision.made" | "decision.withdrawn" | "decision.refused" as verb:
@@ -111,6 +111,8 @@ class Replay:
                 self._grant(facts)
             case "request.escalated":
                 self._request(facts).also = list(facts.get("to") or self._request(facts).also)
+            case "permit.used":
+                self.permits.add((facts["step"], facts["permit"]))
             case "request.consumed":
                 self._consume(entry)
             case "step.claimed":
@@ -122,6 +124,13 @@ class Replay:
         """What a person did about a request."""
         takes = {"made": self._decide, "withdrawn": self._withdraw, "refused": self._refuse}
         takes[verb.removeprefix("decision.")](entry)
+
+    def _ask(self, entry: Body) -> None:
+        """Whoever sets what is to run counts as requester from then on."""
+        if entry.verb == "run.started":
+            self.requesters = dict(entry.facts.get("requesters", {}))
+        else:
+            self.requesters[entry.actor_id] = entry.actor_label
 
     def _request(self, facts: Mapping[str, Any]) -> Request:
         found = self.requests.get(facts["request"])
@@ -144,6 +153,8 @@ class Replay:
         shown: dict[str, Any] = _read(subject) if isinstance(subject, str) else {"covered": None}
         if isinstance(subject, str):
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
+            unmet = unmet_policy(shown.get("policies", {}), [seats])
+            _require(not unmet, f"The policy {unmet} asks for more seats than the request has.")
             covered = [item["step"] for item in shown["covered"]]
             _require(covered == list(facts["covered"]), "The covered steps are not those that were shown.")
         self.requests[facts["request"]] = Request(
@@ -313,6 +324,7 @@ class Replay:
                 usable,
                 f"The step {step} ran under the digest {digest[:16]}…, for which no granted request stands.",
             )
+        self._require_what_policies_asked(facts)
         if facts["round"] == 0 and facts["effect"] in GRAVE:
             self._require_every_gate(step, named)
         self._require_the_same(facts)
@@ -320,6 +332,19 @@ class Replay:
         self.passed_actions += is_passed
         self.approved_actions += bool(named) and not is_passed
         self.other_actions += not named
+
+    def _require_what_policies_asked(self, facts: Mapping[str, Any]) -> None:
+        """Each policy is met by one of the requests, or the step ran under a permit that was used for it."""
+        step, permit = facts["step"], facts.get("permit", "")
+        if permit:
+            was_used = (step, permit) in self.permits
+            _require(was_used, f"The step {step} ran under the permit {permit}, and no entry says so.")
+            return
+        named = [each for each in self.requests.values() if each.digest in facts["subject_digests"]]
+        unmet = unmet_policy(facts.get("policies", {}), [each.seats for each in named])
+        _require(
+            not unmet, f"The step {step} ran although the policy {unmet} asks for seats that nobody filled."
+        )
 
     def _require_begun(self, step: str, named: list[str]) -> bool:
         """Whether the step ran past a gate by break-glass, in its time."""

@@ -90,6 +90,18 @@ class Verb(StrEnum):
     VERSION_PUBLISHED = "version.published", "A second person put a version into force."
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
 
+    POLICY_DRAFTED = "policy.drafted", "A version of a policy was written."
+    POLICY_SUBMITTED = "policy.submitted", "A version of a policy was sent to review."
+    POLICY_SENT_BACK = "policy.sent_back", "A version of a policy went back to its author, with the reason."
+    POLICY_SECONDED = "policy.seconded", "Somebody agreed to a permit, which takes two."
+    POLICY_PUBLISHED = "policy.published", "A second person put a version of a policy in force."
+    POLICY_RETIREMENT_ASKED = "policy.retirement_asked", "Somebody asked for a policy to end."
+    POLICY_RETIRED = "policy.retired", "A version of a policy was taken out of force."
+    POLICY_SIMULATED = "policy.simulated", "Somebody let a policy be tried on what has happened."
+    PERMIT_USED = "permit.used", "A step ran under a permit, and nobody was asked."
+    NEVER_TOUCH_ADDED = "never_touch.added", "A target was put on the never-touch list."
+    NEVER_TOUCH_REMOVED = "never_touch.removed", "A target was taken off the never-touch list."
+
     PLAYBOOK_DRY_RUN = "playbook.dry_run", "Somebody let a version be walked; nothing was done."
 
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."

@@ -9,6 +9,7 @@ from playbooks.models.connections import Connection, SimulatedState, seal, unsea
 from playbooks.models.delegations import Delegation
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
+from playbooks.models.policies import NeverTouch, PermitUse, Policy, PolicyVersion
 from playbooks.models.roles import CustomRole
 from playbooks.models.rotas import Rota, Shift
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
@@ -42,8 +43,12 @@ __all__ = [
     "IdempotencyKey",
     "Late",
     "Membership",
+    "NeverTouch",
+    "PermitUse",
     "Playbook",
     "PlaybookVersion",
+    "Policy",
+    "PolicyVersion",
     "Principal",
     "PrincipalKind",
     "Question",
