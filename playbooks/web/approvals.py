@@ -88,7 +88,8 @@ def _ways(request: HttpRequest, view: RequestView) -> Ways | None:
     """How the reader gives the proof that an approval takes; None where it takes none of them."""
     if not view.step_up or not view.may_decide:
         return None
-    return ways(request, need_of_decision(view.digest, Verdict.APPROVE.value, view.step_up))
+    need = need_of_decision(view.digest, Verdict.APPROVE.value, view.step_up)
+    return ways(request, need, back=reverse("approval", args=[view.id]))
 
 
 def _takes_proof(request: HttpRequest, pk: UUID) -> bool:

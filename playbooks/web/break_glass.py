@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from playbooks.access.glass import BREAK
@@ -121,12 +122,12 @@ def _refused(request: HttpRequest, view: RequestView, error: NoAnswer) -> HttpRe
 
 
 def _confirm_page(request: HttpRequest, view: RequestView, refusal: Refusal | None = None) -> HttpResponse:
-    overdue = break_glass.overdue()
+    overdue, here = break_glass.overdue(), reverse("break-glass", args=[view.id])
     own, second = (need_of(purpose, view.digest) for purpose in (Purpose.BREAK_GLASS, Purpose.SECOND))
     context = {
         "approval": view,
-        "ways": ways(request, own),
-        "second_ways": ways(request, second),
+        "ways": ways(request, own, back=here),
+        "second_ways": ways(request, second, back=here),
         "overdue": overdue,
         "most_minutes": MOST_MINUTES,
         "minutes": request.POST.get("minutes") or USUAL_MINUTES,
