@@ -13,6 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from playbooks.access.filling import unfilled
 from playbooks.audit import Subject
 from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
@@ -341,6 +342,7 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "requesters": request.requesters,
             "authors": request.authors,
             "denials_to_end": request.denials_to_end,
+            "unfillable": list(unfilled([request], change.now)[request.pk]),
             "denied_before": _those_who_denied(request.previous),
             "through": request.through,
             "playbook": definition.slug,

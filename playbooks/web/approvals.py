@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from playbooks import access
@@ -79,6 +80,8 @@ def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> H
         "glass": break_glass.of_request(view.id, person) if view.status == RequestStatus.PASSED else None,
         "may_break": view.status == RequestStatus.OPEN and access.may(person, BREAK),
         "may_start": view.may_ask_again and access.may(person, "start_run"),
+        "may_see_people": access.may(person, "see_people"),
+        "printed_at": timezone.now(),
         "given": request.POST,
     }
     return render(request, "approval.html", context, status=refusal.status if refusal else HTTPStatus.OK)

@@ -24,6 +24,7 @@ from playbooks.queries.approvals import RequestView
 from playbooks.queries.break_glass import GlassView
 from playbooks.web.approvals import digest_of
 from playbooks.web.callers import caller_of, person_of, require, text_of
+from playbooks.web.holds import tabs_of_operations
 from playbooks.web.listing import page_of
 from playbooks.web.refusing import NoAnswer, Refusal, refusal_of
 from playbooks.web.stepping_up import take_proof, ways
@@ -55,7 +56,8 @@ def reviews(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     require(request, "see_request", "see what was passed by break-glass")
     page = page_of(break_glass.passed(person), request, lambda found: break_glass.views(found, person))
-    return render(request, "reviews.html", {"page": page, "overdue": break_glass.overdue()})
+    context = {"tabs": tabs_of_operations("reviews"), "page": page, "overdue": break_glass.overdue()}
+    return render(request, "reviews.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

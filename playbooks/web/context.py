@@ -103,7 +103,7 @@ def _count(name: str, person: Principal) -> int:
     """How many requests and questions the person may decide and answer now."""
     if name != "inbox":
         return 0
-    rows = list(approvals.inbox(person)[:COUNTED])
+    rows = list(approvals.decidable(person)[:COUNTED])
     asked = questions.asked_of(person)[:COUNTED].count()
     return asked + sum(view.may_decide for view in approvals.views(rows, person))
 

@@ -10,7 +10,8 @@ import time_machine
 from django.utils import timezone
 
 from playbooks import executor
-from playbooks.access.delegations import COOLING, in_force, substitutes_for
+from playbooks.access.delegations import in_force, substitutes_for
+from playbooks.access.history import COOLING
 from playbooks.models import ApprovalRequest, Delegation, PrincipalKind, Token
 from playbooks.models.audit import AuditEntry
 from playbooks.operations import delegations, people
