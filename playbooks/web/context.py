@@ -30,7 +30,6 @@ SECTIONS = (
             "approval",
             "decide",
             "break-glass",
-            "review",
             "withdraw",
             "ask-again",
             "question",
@@ -41,7 +40,7 @@ SECTIONS = (
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
-    ("holds", "Operations", "hold", ("hold", "expiries")),
+    ("holds", "Operations", "hold", ("hold", "expiries", "review")),
     ("audit", "Audit", "audit", ("audit",)),
 )
 
