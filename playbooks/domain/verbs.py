@@ -53,10 +53,13 @@ class Verb(StrEnum):
     REQUEST_OPENED = "request.opened", "An approval was asked for."
     REQUEST_GRANTED = "request.granted", "The last seat of a quorum was filled."
     REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
+    REQUEST_REMINDED = "request.reminded", "A request is due soon, and those who may decide it were reminded."
     REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
+    REQUEST_PASSED = "request.passed", "Somebody ran past a gate by break-glass; nobody approved."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
+    REQUEST_ASKED_AGAIN = "request.asked_again", "What was denied is asked once more, with new evidence."
     REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."
 
     QUESTION_OPENED = "question.opened", "A run asked people something."
@@ -73,7 +76,12 @@ class Verb(StrEnum):
     EXPIRY_ENDED = "expiry.ended", "The time of a change came, and nothing was left to take back."
 
     DECISION_MADE = "decision.made", "A person approved or denied a request."
+    DECISION_WITHDRAWN = "decision.withdrawn", "A person took their decision back while the request was open."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
+    BREAK_GLASS_REFUSED = "break_glass.refused", "A rule forbade somebody to run past a gate."
+    BREAK_GLASS_REVIEWED = "break_glass.reviewed", "Somebody without a hand in it reviewed a break-glass."
+    RECEIPT_OWED = "receipt.owed", "Something may be destroyed before its evidence is signed, by break-glass."
+    RECEIPT_SETTLED = "receipt.settled", "The evidence that was owed is in a signed checkpoint."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 
     VERSION_DRAFTED = "version.drafted", "A version of a playbook was written."
@@ -82,10 +90,24 @@ class Verb(StrEnum):
     VERSION_PUBLISHED = "version.published", "A second person put a version into force."
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
 
+    POLICY_DRAFTED = "policy.drafted", "A version of a policy was written."
+    POLICY_SUBMITTED = "policy.submitted", "A version of a policy was sent to review."
+    POLICY_SENT_BACK = "policy.sent_back", "A version of a policy went back to its author, with the reason."
+    POLICY_SECONDED = "policy.seconded", "Somebody agreed to a permit, which takes two."
+    POLICY_PUBLISHED = "policy.published", "A second person put a version of a policy in force."
+    POLICY_RETIREMENT_ASKED = "policy.retirement_asked", "Somebody asked for a policy to end."
+    POLICY_RETIRED = "policy.retired", "A version of a policy was taken out of force."
+    POLICY_SIMULATED = "policy.simulated", "Somebody let a policy be tried on what has happened."
+    PERMIT_USED = "permit.used", "A step ran under a permit, and nobody was asked."
+    NEVER_TOUCH_ADDED = "never_touch.added", "A target was put on the never-touch list."
+    NEVER_TOUCH_REMOVED = "never_touch.removed", "A target was taken off the never-touch list."
+
     PLAYBOOK_DRY_RUN = "playbook.dry_run", "Somebody let a version be walked; nothing was done."
 
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
     CONNECTION_LIMITED = "connection.limited", "How much a connection may be used was said anew."
+
+    CONNECTION_OWNED = "connection.owned", "A connection was given an owner."
 
     HOLD_PLACED = (
         "hold.placed",
@@ -108,6 +130,10 @@ class Verb(StrEnum):
     TEAM_ASSIGNED = "team.assigned", "Something was given to a team, or back to everybody."
     GRANT_GIVEN = "grant.given", "Somebody was given a right on one object."
     GRANT_TAKEN = "grant.taken", "A right on one object was taken back."
+    DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
+    DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
+    SHIFT_PUBLISHED = "shift.published", "Somebody was put on a rota."
+    SHIFT_WITHDRAWN = "shift.withdrawn", "Somebody was taken off a rota."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
     TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."
@@ -115,7 +141,26 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    STEP_UP_PROVEN = "stepup.proven", "Somebody proved again that it is them."
+    STEP_UP_REFUSED = "stepup.refused", "What somebody gave as a proof proved nothing."
+    SIGNIN_LOCKED_OUT = "signin.locked_out", "After too many failures nobody may try from there for a while."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
+    SESSION_ENDED = "session.ended", "A session, or all of somebody's, was ended from elsewhere."
+    PASSWORD_CHANGED = "password.changed", "Somebody changed their password."
+    FACTOR_ADDED = "factor.added", "Somebody added a passkey, an authenticator app or recovery codes."
+    FACTOR_REMOVED = "factor.removed", "Somebody removed a passkey, an authenticator app or recovery codes."
+    FACTOR_RENEWED = "factor.renewed", "Somebody made new recovery codes; the old ones stopped."
+    IDENTITY_LINKED = "identity.linked", "An administrator said whose an account or an outside identity is."
+    IDENTITY_UNLINKED = (
+        "identity.unlinked",
+        "An administrator took back whose an account or an outside identity is.",
+    )
+    SETUP_OFFERED = "setup.offered", "A one-time link for the first administrator was made."
+    SETUP_DONE = "setup.done", "The first administrator came by the one-time link."
+    SETUP_REFUSED = (
+        "setup.refused",
+        "A link for the first administrator that is not in force was turned away.",
+    )
 
     EXPORT_MADE = "export.made", "Evidence was exported."
 

@@ -6,10 +6,18 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from playbooks.access.filling import unfilled
+from playbooks.access.seats import meant_by
+from playbooks.connectors.registry import catalogue
 from playbooks.domain.playbook import Playbook, placed
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
-from playbooks.domain.statuses import VersionStatus
-from playbooks.models import Membership, PlaybookVersion, PrincipalKind
+from playbooks.domain.seat_names import seats_of_gate
+from playbooks.domain.seats import Entitlement, fitting, match
+from playbooks.domain.statuses import RequestStatus, VersionStatus
+from playbooks.models import ApprovalRequest, Membership, PlaybookVersion, PrincipalKind
+
+MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +40,31 @@ def unfillable_gates() -> tuple[Unfillable, ...]:
     )
 
 
+def unfillable_requests() -> tuple[Unfillable, ...]:
+    """Every open request with a seat that nobody could take; the first thousand that fall due."""
+    rows = ApprovalRequest.objects.filter(status=RequestStatus.OPEN).select_related(
+        "step", "run__version__playbook"
+    )
+    related = ("seats", "decisions", "alternatives", "previous__decisions")
+    found = list(rows.order_by("due_at", "pk").prefetch_related(*related)[:MOST])
+    empty = unfilled(found, timezone.now())
+    return tuple(
+        Unfillable(row.run.version.playbook.slug, row.step.key, empty[row.pk])
+        for row in found
+        if empty[row.pk]
+    )
+
+
 def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -> list[Unfillable]:
     playbook = Playbook.model_validate(version.document)
     found = []
     for gate in (place.step for place in placed(playbook)):
-        seats = [Seat(seat.role) for seat in (*gate.seats, *([gate.who] if gate.who else []))]
-        filled = match({person: fitting(seats, Entitlement(held)) for person, held in roles.items()})
+        names = seats_of_gate(playbook, gate, catalogue()) or ([gate.who.name] if gate.who else [])
+        meant = meant_by(names, timezone.now())
+        seats = [meant.seat(name) for name in names]
+        filled = match(
+            {person: fitting(seats, Entitlement(held, frozenset({person}))) for person, held in roles.items()}
+        )
         empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
         if empty:
             found.append(Unfillable(version.playbook.slug, gate.id, empty))
@@ -47,6 +74,6 @@ def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -
 def _roles_of_people() -> dict[str, frozenset[str]]:
     held: dict[str, set[str]] = defaultdict(set)
     people = Membership.objects.filter(principal__is_active=True, principal__kind=PrincipalKind.PERSON)
-    for person, role in people.values_list("principal__username", "group__name"):
-        held[person].add(role)
+    for person, role in people.values_list("principal", "group__name"):
+        held[str(person)].add(role)
     return {person: frozenset(roles) for person, roles in held.items()}

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from django import template
 
 from playbooks.domain.canonical import canonical
+from playbooks.domain.statuses import RequestStatus
 from playbooks.queries.approvals import SeatView
+from playbooks.web.browsers import browser_name
 
 register = template.Library()
 
@@ -41,6 +43,12 @@ def visible(text: str) -> str:
 
 
 @register.filter
+def browser(header: str) -> str:
+    """A User-Agent header as people call such a browser."""
+    return visible(browser_name(header))
+
+
+@register.filter
 def as_canonical(value: object) -> str:
     """The RFC 8785 form, the very bytes that a digest is over."""
     return canonical(value).decode()
@@ -54,8 +62,8 @@ def filled(seats: Sequence[SeatView]) -> int:
 
 @register.filter
 def words(status: str) -> str:
-    """A status without its underscore."""
-    return status.replace("_", " ")
+    """A status without its underscore. What was passed by break-glass never reads as if somebody had approved it."""
+    return "passed by break-glass" if status == RequestStatus.PASSED else status.replace("_", " ")
 
 
 @register.filter

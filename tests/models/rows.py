@@ -12,22 +12,31 @@ from django.utils import timezone
 from playbooks.access.grants import GRANTS
 from playbooks.models import (
     Alert,
+    Alternative,
     ApprovalRequest,
     Attempt,
     Case,
     CaseSubject,
     Connection,
     Consumption,
+    Delegation,
     Expiry,
+    FirstAdministratorLink,
     Hold,
     IdempotencyKey,
     Membership,
+    NeverTouch,
+    PermitUse,
     Playbook,
     PlaybookVersion,
+    Policy,
+    PolicyVersion,
     Principal,
     Question,
+    Rota,
     Run,
     Seat,
+    Shift,
     Source,
     Step,
     Team,
@@ -53,10 +62,14 @@ def make_rows() -> Rows:
         *_membership_and_token(people[0]),
         *(people[0], source, case, alert, version.playbook, version, step.run, step, attempt),
         *_request(step, people[0]),
+        _delegation(*people),
+        _shift(people[0]),
         *_waiting(step),
         *_held(version.playbook, people[0]),
+        *_governed(step, *people),
         *_teams(case, people[0]),
         *_entry(),
+        FirstAdministratorLink.objects.create(digest="7" * 64, expires_at=timezone.now()),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
         ),
@@ -152,7 +165,9 @@ def _step(version: PlaybookVersion, case: Case, alert: Alert) -> tuple[Step, Att
     return step, attempt
 
 
-def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Consumption, Decision]:
+def _request(
+    gate: Step, person: Principal
+) -> tuple[ApprovalRequest, Alternative, Seat, Consumption, Decision]:
     now = timezone.now()
     request = ApprovalRequest.objects.create(
         run=gate.run,
@@ -166,6 +181,7 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
     )
     return (
         request,
+        Alternative.objects.create(request=request, role="night-watch"),
         Seat.objects.create(request=request, position=0, role="night-watch", filled_by=person),
         Consumption.objects.create(request=request, step=gate, consumed_at=now),
         Decision.objects.create(
@@ -177,6 +193,31 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
             decided_at=now,
             facts={},
         ),
+    )
+
+
+def _delegation(person: Principal, substitute: Principal) -> Delegation:
+    now = timezone.now()
+    return Delegation.objects.create(
+        person=person,
+        substitute=substitute,
+        reason="Away.",
+        named_at=now,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
+    )
+
+
+def _shift(person: Principal) -> Shift:
+    now = timezone.now()
+    rota = Rota.objects.create(slug="network", title="Network")
+    return Shift.objects.create(
+        rota=rota,
+        person=person,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
+        published_at=now,
+        published_by=person,
     )
 
 
@@ -205,6 +246,37 @@ def _held(playbook: Playbook, person: Principal) -> tuple[Connection, Hold]:
             placed_at=now,
             released_by=person,
             released_at=now,
+        ),
+    )
+
+
+def _governed(
+    step: Step, author: Principal, publisher: Principal
+) -> tuple[PolicyVersion, PermitUse, NeverTouch]:
+    """A policy in force, and a target that is on the list no more."""
+    now = timezone.now()
+    version = PolicyVersion.objects.create(
+        policy=Policy.objects.create(slug="edge", title="The edge", created_at=now),
+        number=1,
+        status="published",
+        source="",
+        document={},
+        digest="7" * 64,
+        author=author,
+        publisher=publisher,
+        created_at=now,
+    )
+    return (
+        version,
+        PermitUse.objects.create(version=version, step=step, target="far", used_at=now),
+        NeverTouch.objects.create(
+            kind="host",
+            value="dc1",
+            reason="A domain controller.",
+            added_by=author,
+            added_at=now,
+            removed_by=publisher,
+            removed_at=now,
         ),
     )
 
