@@ -68,9 +68,7 @@ class SimulatedState(models.Model):
 
 
 def seal(secrets: Mapping[str, str]) -> bytes:
-    """`secrets` encrypted and authenticated (Fernet) with a key that is not in the database. None are no bytes."""
-    if not secrets:
-        return b""
+    """`secrets` encrypted and authenticated (Fernet) with a key that is not in the database."""
     return _fernet(settings.CONNECTION_KEY).encrypt(json.dumps(dict(secrets)).encode())
 
 
