@@ -23,6 +23,7 @@ from playbooks.api import (
     roles,
     runs,
     sessions,
+    stepping_up,
     teams,
 )
 
@@ -68,6 +69,8 @@ urlpatterns: list[URLPattern] = [
     path("approvals/", approvals.Approvals.as_view()),
     path("approvals/<uuid:pk>/", approvals.Approval.as_view()),
     path("approvals/<uuid:pk>/decide/", approvals.Decision.as_view()),
+    path("step-up/", stepping_up.Challenges.as_view()),
+    path("step-up/<uuid:pk>/prove/", stepping_up.Proofs.as_view()),
     path("approvals/<uuid:pk>/withdraw-decision/", approvals.DecisionWithdrawal.as_view()),
     path("approvals/<uuid:pk>/withdraw/", approvals.Withdrawal.as_view()),
     path("approvals/<uuid:pk>/ask-again/", approvals.AskingAgain.as_view()),

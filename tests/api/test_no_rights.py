@@ -68,6 +68,8 @@ ENDPOINTS = {
     "approvals/": {"get"},
     "approvals/<uuid:pk>/": {"get"},
     "approvals/<uuid:pk>/decide/": {"post"},
+    "step-up/": {"post"},
+    "step-up/<uuid:pk>/prove/": {"post"},
     "approvals/<uuid:pk>/withdraw-decision/": {"post"},
     "approvals/<uuid:pk>/withdraw/": {"post"},
     "approvals/<uuid:pk>/ask-again/": {"post"},
