@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import path
 
 from playbooks.web import (
+    access,
+    access_changes,
     alerts,
     approvals,
     audit,
@@ -71,6 +73,14 @@ urlpatterns = [
     path("playbooks/<slug:slug>/start/", starting.start_run, name="start-run"),
     path("new-playbook/", playbooks.new_playbook, name="new-playbook"),
     path("check-playbook/", playbooks.check_playbook, name="check-playbook"),
+    path("access/", access.people, name="access"),
+    path("access/people/<slug:username>/", access.person, name="access-person"),
+    path("access/roles/", access.roles, name="access-roles"),
+    path("access/roles/<slug:slug>/", access.role, name="access-role"),
+    path("access/teams/", access.teams, name="access-teams"),
+    path("access/teams/<slug:slug>/", access.team, name="access-team"),
+    path("access/rights/", access.rights, name="access-rights"),
+    path("access/change", access_changes.change, name="access-change"),
     path("audit/", audit.audit, name="audit"),
     path("audit/<int:pk>/", audit.entry, name="audit-entry"),
     path("audit/export/", audit.export, name="audit-export"),
