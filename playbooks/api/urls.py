@@ -18,6 +18,7 @@ from playbooks.api import (
     ingest,
     playbooks,
     questions,
+    rotas,
     runs,
     sessions,
 )
@@ -63,6 +64,9 @@ urlpatterns: list[URLPattern] = [
     path("approvals/<uuid:pk>/withdraw-decision/", approvals.DecisionWithdrawal.as_view()),
     path("approvals/<uuid:pk>/withdraw/", approvals.Withdrawal.as_view()),
     path("approvals/<uuid:pk>/ask-again/", approvals.AskingAgain.as_view()),
+    path("rotas/", rotas.Rotas.as_view()),
+    path("shifts/<uuid:pk>/withdraw/", rotas.ShiftWithdrawal.as_view()),
+    path("connections/<slug:name>/owner/", administration.ConnectionOwner.as_view()),
     path("delegations/", delegations.Delegations.as_view()),
     path("delegations/<uuid:pk>/end/", delegations.End.as_view()),
     path("connections/", administration.Connections.as_view()),
