@@ -24,6 +24,7 @@ from playbooks.connectors.registry import catalogue
 from playbooks.domain.actions import Catalogue
 from playbooks.domain.duties import Denial, denials
 from playbooks.domain.statuses import RequestStatus
+from playbooks.domain.stepup import demanded
 from playbooks.models import Alternative, ApprovalRequest, Late, Principal, Seat
 from playbooks.models.decisions import Decision, Withdrawal
 from playbooks.queries import references
@@ -98,6 +99,9 @@ class Previous:
 class RequestView:
     """`subject` is what `digest` is the SHA-256 of, in canonical form (RFC 8785); `items` say it for people.
 
+    `step_up` is what an approval takes beyond a session: "", "fresh" (a proof of the last five minutes), or "bound"
+    (one over this very decision).
+
     `denials` are all the duty rules that forbid the viewer to approve; the first is `denial`. `may_ask_again` says
     whether it can be asked again, by who may start runs. `gone_on_to` are those who may take any seat too, since it
     was late.
@@ -131,6 +135,7 @@ class RequestView:
     closed_at: datetime | None
     late: str
     late_sentence: str
+    step_up: str
     may_withdraw_decision: bool
     may_withdraw: bool
     may_ask_again: bool
@@ -272,6 +277,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], seen: _Seen) -> R
         closed_at=row.closed_at,
         late=row.late,
         late_sentence=LATE_SENTENCES[row.late],
+        step_up=demanded(subject),
         may_withdraw_decision=is_open and bool(own),
         may_withdraw=is_open and str(person.pk) in row.requesters,
         may_ask_again=row.status == RequestStatus.DENIED and not (row.previous_id or row.asked_again_at),

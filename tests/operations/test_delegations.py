@@ -112,6 +112,7 @@ def test_case_15_a_service_account_a_deactivated_person_and_oneself_stand_in_for
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
+        owner=cast.admin,
     )
     people.deactivate(cast.netowner, actor=SYSTEM)
     for substitute in ("robot", "netowner", "tier2"):
@@ -129,6 +130,7 @@ def test_no_token_and_no_service_account_names_anybody(cast: Cast) -> None:
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
+        owner=cast.admin,
     )
     period = Period(timezone.now(), timezone.now() + DAY)
     for caller in (Caller(cast.tier2, token=Token.objects.get()), Caller(robot)):

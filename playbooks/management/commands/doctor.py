@@ -8,6 +8,7 @@ from django.core.checks import run_checks
 from django.core.management.base import BaseCommand, CommandError
 
 from playbooks.connectors import isolation
+from playbooks.queries import break_glass
 from playbooks.queries.health import health
 from playbooks.queries.playbooks import published_with
 from playbooks.queries.quorums import unfillable_gates, unfillable_requests
@@ -18,7 +19,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        complaints = [*_settings(), *_parts(), *_gates(), *_requests(), *_scripts()]
+        complaints = [
+            *(*_settings(), *_parts(), *_gates(), *_requests(), *_scripts()),
+            *break_glass.complaints(),
+        ]
         for complaint in complaints:
             self.stdout.write(f"- {complaint}")
         if complaints:
