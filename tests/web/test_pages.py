@@ -38,6 +38,7 @@ PAGES: dict[str, Where] = {
     "start-run": lambda world: reverse("start-run", args=["block-attacker"]),
     "new-playbook": lambda world: reverse("new-playbook"),
     "questions": lambda world: reverse("inbox") + "?show=questions",
+    "rotas": lambda world: reverse("rotas"),
     "delegations": lambda world: reverse("delegations"),
     "holds": lambda world: reverse("holds"),
     "expiries": lambda world: reverse("expiries"),
@@ -64,6 +65,7 @@ TURNED_AWAY = {
 OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions"}
 FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
+    "rotas",
     "delegations",
     "holds",
     "expiries",
