@@ -48,16 +48,20 @@ def subject(
     gate: str,
     frozen_at: str,
     seats: Sequence[str],
+    policies: Mapping[str, object],
     covered: Sequence[Covered],
     not_covered: Sequence[str],
 ) -> dict[str, Any]:
-    """The whole subject as JSON values. `frozen_at` is `now` for every expression of the covered steps."""
+    """The whole subject as JSON values. `frozen_at` is `now` for every expression of the covered steps, `policies` are
+    those that ask for something, each under its name and version.
+    """
     return {
         "run": run,
         "version": version_digest,
         "gate": gate,
         "frozen_at": frozen_at,
         "seats": list(seats),
+        "policies": dict(policies),
         "covered": [each.as_json() for each in covered],
         "not_covered": list(not_covered),
     }

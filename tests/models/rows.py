@@ -25,8 +25,12 @@ from playbooks.models import (
     Hold,
     IdempotencyKey,
     Membership,
+    NeverTouch,
+    PermitUse,
     Playbook,
     PlaybookVersion,
+    Policy,
+    PolicyVersion,
     Principal,
     Question,
     Rota,
@@ -62,6 +66,7 @@ def make_rows() -> Rows:
         _shift(people[0]),
         *_waiting(step),
         *_held(version.playbook, people[0]),
+        *_governed(step, *people),
         *_teams(case, people[0]),
         *_entry(),
         FirstAdministratorLink.objects.create(digest="7" * 64, expires_at=timezone.now()),
@@ -241,6 +246,37 @@ def _held(playbook: Playbook, person: Principal) -> tuple[Connection, Hold]:
             placed_at=now,
             released_by=person,
             released_at=now,
+        ),
+    )
+
+
+def _governed(
+    step: Step, author: Principal, publisher: Principal
+) -> tuple[PolicyVersion, PermitUse, NeverTouch]:
+    """A policy in force, and a target that is on the list no more."""
+    now = timezone.now()
+    version = PolicyVersion.objects.create(
+        policy=Policy.objects.create(slug="edge", title="The edge", created_at=now),
+        number=1,
+        status="published",
+        source="",
+        document={},
+        digest="7" * 64,
+        author=author,
+        publisher=publisher,
+        created_at=now,
+    )
+    return (
+        version,
+        PermitUse.objects.create(version=version, step=step, target="far", used_at=now),
+        NeverTouch.objects.create(
+            kind="host",
+            value="dc1",
+            reason="A domain controller.",
+            added_by=author,
+            added_at=now,
+            removed_by=publisher,
+            removed_at=now,
         ),
     )
 
