@@ -10,6 +10,7 @@ from playbooks import access
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
 from playbooks.domain.planner import CONDITION
+from playbooks.domain.policies.asking import beyond_limit, together
 from playbooks.domain.policies.judging import Matched
 from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
@@ -17,7 +18,7 @@ from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
 from playbooks.models.decisions import Decision
-from playbooks.operations import asks, never_touch, permits, requests
+from playbooks.operations import never_touch, permits, requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change, is_governed
 from playbooks.operations.limits import is_beyond_blast_radius
@@ -94,13 +95,13 @@ def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
     if call is None or not is_governed(change.run):
         return Ruled()
     acting, phase = of_call(call), "undo" if step.undoes_id else "do"
-    if phase == "do" and (why := never_touch.why_never(acting, change.now)):
+    if phase == "do" and (why := never_touch.why_never(acting, never_touch.protected(change.now))):
         return Forbidden(why)
     rules = in_force(change.now)
     verdict = verdict_of(change.run, acting, rules, change.now, phase=phase, locks=True)
     if verdict.forbidden:
         return Forbidden(verdict.forbidden)
-    return Ruled(asks.together(verdict.asking), verdict.permits)
+    return Ruled(together(verdict.asking), verdict.permits)
 
 
 def _verdict_of_gates(
@@ -133,7 +134,7 @@ def _verdict_of_itself(
     if asking and call is not None and (permit := permits.use(change, step, call, ruled.permits)):
         return Granted((), permit=permit)
     if call is not None and call.connection is not None and is_beyond_blast_radius(step, call, change.now):
-        asking.append(asks.beyond_limit_of(call.connection))
+        asking.append(beyond_limit(call.connection.targets_role))
     if not asking and not _may_have_asked(step):
         return Granted(())
     return _verdict_of_own_request(change, frame, step, asking, now)

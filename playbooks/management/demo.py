@@ -162,7 +162,7 @@ def _stories() -> None:
     asking = runs.start("account-takeover", caller=caller("analyst"), inputs={"user": "p.lindqvist"})
     for run in (own, real, asking):
         executor.drive(run.pk, worker=WORKER)
-    _approve(asking, "tier2")
+    _approve(asking, "tier2", "assetowner")
 
 
 def _approve(run: Run, *usernames: str) -> None:

@@ -24,12 +24,17 @@ SECTIONS = (
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
+    ("policies", "Policies", "policy", ("policies", "policy", "new-policy", "check-policy", "never-touch")),
     ("holds", "Operations", "hold", ("hold", "expiries")),
     ("audit", "Audit", "audit", ("audit",)),
 )
 
 
-HIDDEN = {"audit": "see_audit", "holds": "see_run"}  # from whoever has not this permission
+HIDDEN = {
+    "audit": "see_audit",
+    "holds": "see_run",
+    "policies": "see_policy",
+}  # from whoever has not this permission
 OF_RUN = ("run", "resolve")
 
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from playbooks.connectors import isolation
 from playbooks.queries.health import health
 from playbooks.queries.playbooks import published_with
-from playbooks.queries.quorums import unfillable_gates
+from playbooks.queries.quorums import has_policies, unfillable_gates, unfillable_policies
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        complaints = [*_settings(), *_parts(), *_gates(), *_scripts()]
+        complaints = [*_settings(), *_parts(), *_gates(), *_policies(), *_scripts()]
         for complaint in complaints:
             self.stdout.write(f"- {complaint}")
         if complaints:
@@ -43,6 +43,22 @@ def _gates() -> list[str]:
         f"Nobody can open or answer {each.gate} of {each.playbook}: it needs somebody else with the role "
         f"{' and '.join(each.roles)}. Give it with manage.py person."
         for each in unfillable_gates()
+    ]
+
+
+NO_POLICY = (
+    "No policy is in force, so nothing but the gates of playbooks asks anybody. Install the default set with "
+    "manage.py default_policies, or write your own."
+)
+
+
+def _policies() -> list[str]:
+    if not has_policies():
+        return [NO_POLICY]
+    return [
+        f"Nobody can fill what the policy {each.policy} asks: it needs somebody else with the role "
+        f"{' and '.join(each.roles)}. Give it with manage.py person."
+        for each in unfillable_policies()
     ]
 
 
