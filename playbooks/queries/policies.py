@@ -23,7 +23,7 @@ from playbooks.domain.statuses import VersionStatus
 from playbooks.models import NeverTouch, Policy, PolicyVersion, Principal
 from playbooks.queries import audit as log
 from playbooks.queries import references
-from playbooks.queries.quorums import unfillable_seats
+from playbooks.queries.quorums import roles_of_people, unfillable_seats
 from playbooks.queries.references import Person
 
 ORDER = ("require", "forbid", "limit", "step_up", "permit")
@@ -134,7 +134,8 @@ def policies(person: Principal) -> QuerySet[Policy]:
 
 
 def rows(found: Sequence[Policy]) -> list[PolicyRow]:
-    return [PolicyRow(**_head(each)) for each in found]
+    people = roles_of_people()
+    return [PolicyRow(**_head(each, people)) for each in found]
 
 
 def policy_view(slug: str, person: Principal) -> PolicyView | None:
@@ -144,7 +145,7 @@ def policy_view(slug: str, person: Principal) -> PolicyView | None:
         return None
     versions = list(found.versions.all())
     return PolicyView(
-        **_head(found),
+        **_head(found, roles_of_people()),
         description=_shown(versions).document.get("description", ""),
         versions=tuple(PolicyVersionRow(**_version_head(each)) for each in versions),
         may_write=access.may(person, "write_policy"),
@@ -163,7 +164,7 @@ def version_view(slug: str, number: int, person: Principal) -> PolicyVersionView
         source=found.source,
         document=found.document,
         effects=_effects(found),
-        unfillable=_unfillable(found),
+        unfillable=_unfillable(found, roles_of_people()),
         uses=found.uses.count(),
         retirement_by=references.person(found.retirement_by),
         history=_history(found),
@@ -220,7 +221,7 @@ def _shown(versions: list[PolicyVersion]) -> PolicyVersion:
     return next((each for each in versions if each.status == VersionStatus.PUBLISHED), versions[0])
 
 
-def _head(policy: Policy) -> dict[str, Any]:
+def _head(policy: Policy, people: Mapping[str, frozenset[str]]) -> dict[str, Any]:
     versions = list(policy.versions.all())
     shown = _shown(versions)
     roles = [seat.role for _, seat in seats_of(Document.model_validate(shown.document))]
@@ -233,7 +234,7 @@ def _head(policy: Policy) -> dict[str, Any]:
         "effects": _effects(shown),
         "roles": tuple(roles),
         "condition": shown.document["when"],
-        "unfillable": _unfillable(shown),
+        "unfillable": _unfillable(shown, people),
         "created_at": policy.created_at,
     }
 
@@ -242,9 +243,9 @@ def _effects(version: PolicyVersion) -> tuple[str, ...]:
     return tuple(each for each in ORDER if version.document.get(each))
 
 
-def _unfillable(version: PolicyVersion) -> tuple[str, ...]:
+def _unfillable(version: PolicyVersion, people: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
     seats = seats_of(Document.model_validate(version.document))
-    return unfillable_seats([seat.role for path, seat in seats if path[0] == "require"])
+    return unfillable_seats([seat.role for path, seat in seats if path[0] == "require"], people)
 
 
 def _version_head(version: PolicyVersion) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def unfillable_gates() -> tuple[Unfillable, ...]:
     """Every published gate, on any level, whose seats cannot all be filled by different active people, and every
     question that nobody could answer.
     """
-    roles = _roles_of_people()
+    roles = roles_of_people()
     published = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
     return tuple(
         found for version in published.order_by("playbook__slug") for found in _unfillable(version, roles)
@@ -43,16 +43,20 @@ class UnfillablePolicy:
 
 def unfillable_policies() -> tuple[UnfillablePolicy, ...]:
     """Every policy in force whose seats cannot all be filled by different active people."""
-    people = _roles_of_people()
+    people = roles_of_people()
     rows = PolicyVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("policy")
     found = ((row.policy.slug, _asked_by(row)) for row in rows.order_by("policy__slug"))
     unfilled = ((slug, _empty([Seat(role) for role in roles], people)) for slug, roles in found)
     return tuple(UnfillablePolicy(slug, roles) for slug, roles in unfilled if roles)
 
 
-def unfillable_seats(roles: Sequence[str]) -> tuple[str, ...]:
+def unfillable_seats(
+    roles: Sequence[str], people: Mapping[str, frozenset[str]] | None = None
+) -> tuple[str, ...]:
     """The roles of those seats that different active people could not fill today."""
-    return _empty([Seat(role) for role in roles], _roles_of_people()) if roles else ()
+    if not roles:
+        return ()
+    return _empty([Seat(role) for role in roles], roles_of_people() if people is None else people)
 
 
 def has_policies() -> bool:
@@ -80,7 +84,8 @@ def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -
     return found
 
 
-def _roles_of_people() -> dict[str, frozenset[str]]:
+def roles_of_people() -> dict[str, frozenset[str]]:
+    """The roles that each active person holds, by user name."""
     held: dict[str, set[str]] = defaultdict(set)
     people = Membership.objects.filter(principal__is_active=True, principal__kind=PrincipalKind.PERSON)
     for person, role in people.values_list("principal__username", "group__name"):

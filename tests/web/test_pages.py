@@ -36,6 +36,10 @@ PAGES: dict[str, Where] = {
     "start-run": lambda world: reverse("start-run", args=["block-attacker"]),
     "new-playbook": lambda world: reverse("new-playbook"),
     "questions": lambda world: reverse("inbox") + "?show=questions",
+    "policies": lambda world: reverse("policies"),
+    "policy-explain": lambda world: reverse("policy-explain"),
+    "never-touch": lambda world: reverse("never-touch"),
+    "new-policy": lambda world: reverse("new-policy"),
     "holds": lambda world: reverse("holds"),
     "expiries": lambda world: reverse("expiries"),
     "audit": lambda world: reverse("audit"),
@@ -47,6 +51,7 @@ PAGES: dict[str, Where] = {
 TURNED_AWAY = {
     "start-run": {"netowner", "author", "publisher", "compliance", "admin"},
     "new-playbook": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
+    "new-policy": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
     "audit": {"analyst", "tier2", "netowner", "author", "publisher"},
     "audit-of-run": {"analyst", "tier2", "netowner", "author", "publisher"},
     "audit-entry": {"analyst", "tier2", "netowner", "author", "publisher"},
@@ -55,6 +60,10 @@ TURNED_AWAY = {
 OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "questions"}
 FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
+    "new-policy",
+    "policies",
+    "policy-explain",
+    "never-touch",
     "holds",
     "expiries",
     "audit",
