@@ -16,6 +16,7 @@ class PlaybooksConfig(AppConfig):
         from playbooks.web import signals  # noqa: F401
 
         post_migrate.connect(builtin.ensure_roles, sender=self, dispatch_uid="playbooks.roles")
+        post_migrate.connect(builtin.ensure_cache, sender=self, dispatch_uid="playbooks.cache")
         post_migrate.connect(
             default_policies.ensure, sender=self, dispatch_uid=default_policies.ON_NEW_INSTALLATIONS
         )

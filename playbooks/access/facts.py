@@ -6,21 +6,22 @@ deciding transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
 
-from playbooks.access import roles_of
-from playbooks.access.history import COOLING, grantors_of, teams_given_since
-from playbooks.access.teams import teams_of
-from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.access.deciders import People, Standing, standing_of_person, team_of
+from playbooks.access.rule_makers import rule_makers_of
+from playbooks.access.seats import meant_by
+from playbooks.domain.duty_facts import Facts
+from playbooks.domain.policies.facts import COOLING
 from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
-from playbooks.models import ApprovalRequest, CaseSubject, Principal, Team
-
-Roles = Mapping[UUID, frozenset[str]]
+from playbooks.models import ApprovalRequest, Principal
+from playbooks.models.decisions import Decision
 
 
 def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> dict[UUID, Facts]:
@@ -28,79 +29,90 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
 
     Seats and decisions are read from the rows' prefetched relations where they have them.
     """
-    deciders = {each.person_id for request in requests for each in request.decisions.all()}
-    roles = roles_of({person.pk, *deciders})
-    standing = _standing(person, roles[person.pk], requests)
-    return {request.pk: _facts(request, person, roles, standing) for request in requests}
+    everybody = {person.pk, *(each.person_id for request in requests for each in request.decisions.all())}
+    known, now = People.of(everybody), timezone.now()
+    seats, standing = seats_of(requests, now), standing_of_person(person, requests, known, now)
+    makers = rule_makers_of(requests, now - COOLING)
+    return {
+        request.pk: replace(
+            _facts(request, standing, seats[request.pk], known), rule_makers=makers[request.pk]
+        )
+        for request in requests
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """What holds of the person whatever the request: who gave them their roles lately, their teams, and the cases
-    that are about them.
-    """
-
-    fresh_grants: Mapping[str, frozenset[str]]
-    teams: frozenset[UUID]
-    teams_given: Mapping[UUID, UUID]  # lately, {team: by whom}
-    about: frozenset[UUID]
+def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:
+    """For each request what those bring, as they are now, whose approvals count."""
+    everybody = {each.person_id for request in requests for each in request.decisions.all()}
+    known = People.of(everybody)
+    return {request.pk: _approvals(_decided(request), known) for request in requests}
 
 
-def _standing(person: Principal, roles: frozenset[str], requests: Sequence[ApprovalRequest]) -> _Standing:
-    since = timezone.now() - COOLING
-    cases = {request.run.case_id for request in requests}
-    about = CaseSubject.objects.filter(principal=person, case__in=cases)
-    return _Standing(
-        fresh_grants=grantors_of(person.pk, roles, since),
-        teams=teams_of([person.pk])[person.pk],
-        teams_given=teams_given_since(person.pk, since),
-        about=frozenset(about.values_list("case", flat=True)),
-    )
-
-
-def _facts(request: ApprovalRequest, person: Principal, roles: Roles, standing: _Standing) -> Facts:
-    decided = sorted(request.decisions.all(), key=lambda each: (each.decided_at, each.pk))
+def _facts(request: ApprovalRequest, standing: Standing, seats: tuple[Seat, ...], known: People) -> Facts:
+    decided, team = _decided(request), team_of(request)
     return Facts(
-        decider=Decider(
-            id=str(person.pk),
-            name=str(person),
-            is_active=person.is_active,
-            is_person=person.is_person,
-            by_token=False,
-            is_superuser=person.is_superuser,
-            roles=roles[person.pk],
-            fresh_grants=standing.fresh_grants,
-            teams=_teams(request, person, standing),
-            known_as=frozenset({person.username}),
-        ),
+        decider=standing.decider(request),
         verdict=Verdict.APPROVE.value,
         status=request.status,
-        seats=tuple(Seat(seat.role) for seat in sorted(request.seats.all(), key=lambda each: each.position)),
+        seats=seats,
         requesters=request.requesters,
         authors=request.authors,
         through=request.through,
-        approvals={
-            str(each.person_id): Entitlement(roles[each.person_id], frozenset({str(each.person_id)}))
-            for each in decided
-            if each.verdict == Verdict.APPROVE
-        },
-        denied=frozenset(str(each.person_id) for each in decided if each.verdict == Verdict.DENY),
-        deciders=frozenset(str(each.person_id) for each in decided),
+        approvals=_approvals(decided, known),
+        denied=frozenset(
+            str(each.person_id) for each in decided if each.verdict == Verdict.DENY and each.stands
+        ),
+        denials_to_end=request.denials_to_end,
+        deciders=frozenset(str(each.person_id) for each in decided) | who_denied_before(request),
         shown_digest=request.digest,
         current_digest=request.digest,
-        named=frozenset({person.username} if request.run.case_id in standing.about else ()),
-        team=str(team.pk) if (team := _team(request)) else "",
+        named=standing.named_in(request),
+        team=str(team.pk) if team else "",
         team_name=team.name if team else "",
     )
 
 
-def _team(request: ApprovalRequest) -> Team | None:
-    """Whose matter it is: the case's team, else the playbook's."""
-    return request.run.case.team or request.run.version.playbook.team
+def seats_of(requests: Sequence[ApprovalRequest], now: datetime) -> dict[UUID, tuple[Seat, ...]]:
+    """The seats of each request as the matching sees them at this moment."""
+    also = {request.pk: _gone_on_to(request) for request in requests}
+    names = [seat.role for request in requests for seat in request.seats.all()]
+    approved = {request.pk: _approved(request) for request in requests}
+    deciders = {person for each in approved.values() for person in each}
+    meant = meant_by([*names, *(name for each in also.values() for name in each)], now, deciders)
+    return {
+        request.pk: tuple(
+            meant.seat(seat.role, also[request.pk], approved[request.pk])
+            for seat in sorted(request.seats.all(), key=lambda each: each.position)
+        )
+        for request in requests
+    }
 
 
-def _teams(request: ApprovalRequest, person: Principal, standing: _Standing) -> frozenset[str]:
-    """The teams of the person, without those into which they, or somebody with a hand in this, took them lately."""
-    partial = {str(person.pk), *request.requesters, *request.authors, *request.through}
-    given = standing.teams_given
-    return frozenset(str(each) for each in standing.teams if str(given.get(each)) not in partial)
+def _gone_on_to(request: ApprovalRequest) -> list[str]:
+    return [each.role for each in sorted(request.alternatives.all(), key=lambda each: each.pk)]
+
+
+def _approved(request: ApprovalRequest) -> dict[UUID, datetime]:
+    """Whose approvals count, and when they gave them."""
+    decisions = (each for each in request.decisions.all() if each.verdict == Verdict.APPROVE and each.stands)
+    return {each.person_id: each.decided_at for each in decisions}
+
+
+def _decided(request: ApprovalRequest) -> list[Decision]:
+    return sorted(request.decisions.all(), key=lambda each: (each.decided_at, each.pk))
+
+
+def _approvals(decided: Sequence[Decision], known: People) -> dict[str, Entitlement]:
+    return {
+        str(each.person_id): known.entitlement(each.person_id, each.decided_at)
+        for each in decided
+        if each.verdict == Verdict.APPROVE and each.stands
+    }
+
+
+def who_denied_before(request: ApprovalRequest) -> frozenset[str]:
+    """Those who denied it when it was asked before: it is asked again of other people."""
+    if request.previous is None:
+        return frozenset()
+    before = request.previous.decisions.all()
+    return frozenset(str(each.person_id) for each in before if each.verdict == Verdict.DENY and each.stands)

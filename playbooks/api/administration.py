@@ -15,7 +15,9 @@ from playbooks.api.ingest import Kind
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
+from playbooks.api.sessions import IssuedToken, IssueToken, issue
 from playbooks.domain.limits import Limits
+from playbooks.models import Connection, Source
 from playbooks.operations import connections as connection_operations
 from playbooks.operations import people as people_operations
 from playbooks.queries import connections as connection_queries
@@ -26,6 +28,7 @@ from playbooks.queries.people import SourceView, TokenView
 CONNECTIONS = Listing(ordering=("name",), filters={"connector": "connector", "environment": "environment"})
 SOURCES = Listing(ordering=("slug",), filters={"kind": "kind"})
 TOKENS = Listing(ordering=("-created_at", "-pk"), filters={})
+MANAGE_CONNECTION = Need(("manage_connection",), None, on=Connection)
 Name = Annotated[str, StringConstraints(pattern="^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=64)]
 
 
@@ -62,7 +65,7 @@ class CreateSource(Body):
 
 
 class Connections(Endpoint):
-    needs = {"GET": Need(("see_connection",), "read"), "POST": Need(("manage_connection",), None)}
+    needs = {"GET": Need(("see_connection",), "read", on=Connection), "POST": MANAGE_CONNECTION}
 
     @described_list(
         "connections_list", "Connections, without their secrets", row=ConnectionView, listing=CONNECTIONS
@@ -101,7 +104,7 @@ class Connections(Endpoint):
 
 
 class ConnectionLimits(Endpoint):
-    needs = {"POST": Need(("manage_connection",), None)}
+    needs = {"POST": MANAGE_CONNECTION}
 
     @described(
         "connections_limit",
@@ -117,7 +120,7 @@ class ConnectionLimits(Endpoint):
 
 
 class Sources(Endpoint):
-    needs = {"GET": Need(("manage_source",), "read"), "POST": Need(("manage_source",), None)}
+    needs = {"GET": Need(("manage_source",), "read", on=Source), "POST": Need(("manage_source",), None)}
 
     @described_list("sources_list", "Alert sources", row=SourceView, listing=SOURCES)
     def get(self, request: Request) -> Response:
@@ -147,7 +150,7 @@ class Sources(Endpoint):
 
 
 class Tokens(Endpoint):
-    needs = {"GET": Need(("see_people",), "read")}
+    needs = {"GET": Need(("see_people",), "read"), "POST": Need(("see_people",), None)}
 
     @described_list(
         "tokens_list", "One's own tokens; all for who manages people", row=TokenView, listing=TOKENS
@@ -161,3 +164,14 @@ class Tokens(Endpoint):
             listing=TOKENS,
             show=lambda found: plains([people_queries.token_view(each) for each in found]),
         )
+
+    @described(
+        "tokens_issue",
+        "Make a token of one's own, or of a service account that one answers for",
+        body=IssueToken,
+        answer=IssuedToken,
+        status=201,
+        is_write=True,
+    )
+    def post(self, request: Request) -> Response:
+        return issue(request)

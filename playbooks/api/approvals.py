@@ -17,8 +17,10 @@ from playbooks.api.endpoint import KEY, Endpoint, described, described_list, fou
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, idempotency_key, read
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proof, take
 from playbooks.domain.statuses import Verdict
 from playbooks.operations import approvals as operations
+from playbooks.operations import denied, stepup, withdrawals
 from playbooks.operations.refusals import Invalid
 from playbooks.queries import approvals as queries
 from playbooks.queries.approvals import RequestView
@@ -31,12 +33,19 @@ FOR = OpenApiParameter(
 )
 
 
+class StepUpProof(Proof):
+    """The answer to the challenge `id`, which was begun with this digest and this verdict."""
+
+    id: UUID
+
+
 class Decide(Body):
     """`digest` is that of the subject as it was shown. A denial needs its comment."""
 
     verdict: Verdict
     digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     comment: Annotated[str, StringConstraints(max_length=10_000)] = ""
+    step_up: StepUpProof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,33 @@ class Decided:
     status: str
     verdict: str
     digest: str
+
+
+class TakeBack(Body):
+    reason: Annotated[str, StringConstraints(max_length=10_000)]
+
+
+class AskAgain(Body):
+    """`evidence` is what is new since it was denied."""
+
+    evidence: Annotated[str, StringConstraints(max_length=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """`status` is that of the request afterwards."""
+
+    id: UUID
+    run: UUID
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAgain:
+    """`run` is the re-run that asks again, `request` the one that was denied."""
+
+    run: UUID
+    request: UUID
 
 
 class Approvals(Endpoint):
@@ -94,6 +130,8 @@ class Decision(Endpoint):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         body = read(Decide, request)
+        if body.step_up is not None and not stepup.is_answered(body.step_up.id, caller=caller_of(request)):
+            take(request, body.step_up.id, body.step_up)
         row = operations.decide(
             pk,
             caller=caller_of(request),
@@ -103,3 +141,52 @@ class Decision(Endpoint):
             idempotency_key=idempotency_key(request),
         )
         return answer(Decided(row.pk, row.run_id, row.status, body.verdict.value, body.digest))
+
+
+class DecisionWithdrawal(Endpoint):
+    needs = {"POST": Need(("see_request",), "")}
+
+    @described(
+        "approvals_withdraw_decision",
+        "Take back one's own decision, for good, while the quorum is not reached",
+        body=TakeBack,
+        answer=TakenBack,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(TakeBack, request)
+        row = withdrawals.withdraw_decision(pk, caller=caller_of(request), reason=body.reason)
+        return answer(TakenBack(row.pk, row.run_id, row.status))
+
+
+class Withdrawal(Endpoint):
+    needs = {"POST": Need(("see_request",), "runs")}
+
+    @described(
+        "approvals_withdraw",
+        "Take back a request that one asked for; its run fails at the gate",
+        body=TakeBack,
+        answer=TakenBack,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(TakeBack, request)
+        row = withdrawals.withdraw_request(pk, caller=caller_of(request), reason=body.reason)
+        return answer(TakenBack(row.pk, row.run_id, row.status))
+
+
+class AskingAgain(Endpoint):
+    needs = {"POST": Need(("start_run",), "runs")}
+
+    @described(
+        "approvals_ask_again",
+        "Ask once more what was denied, with new evidence, of other people",
+        body=AskAgain,
+        answer=AskedAgain,
+        status=201,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(AskAgain, request)
+        run = denied.ask_again(pk, caller=caller_of(request), evidence=body.evidence)
+        return answer(AskedAgain(run.pk, pk), status=201)

@@ -14,6 +14,7 @@ from types import ModuleType
 
 from playbooks.domain import (
     archive,
+    break_glass,
     completeness,
     duties,
     duty_facts,
@@ -32,6 +33,7 @@ MODULES: Sequence[ModuleType] = (
     seats,
     duty_facts,
     duties,
+    break_glass,
     tree,
     ed25519,
     notes,

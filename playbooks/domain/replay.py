@@ -11,14 +11,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from playbooks.domain.break_glass import GlassFacts, ReviewFacts, glass_denials, review_denials
 from playbooks.domain.duties import denials, is_quorum
 from playbooks.domain.duty_facts import Facts
 from playbooks.domain.entries import Body
 from playbooks.domain.policies.policy_replay import unmet_policy
 
-IN_FORCE = frozenset({"granted", "consumed"})
+IN_FORCE = frozenset({"granted", "passed", "consumed"})
 ENDINGS = {f"request.{status}": status for status in ("denied", "expired", "voided", "withdrawn")}
 GRAVE = frozenset({"change", "destroy"})
 
@@ -42,9 +44,15 @@ class Request:
     authors: Mapping[str, str]
     through: Mapping[str, str]
     status: str = "open"
+    denials_to_end: int = 1
+    also: list[str] = field(default_factory=list)  # who may take any seat too, since it was late
     approvers: set[str] = field(default_factory=set)
-    deciders: set[str] = field(default_factory=set)
+    deniers: set[str] = field(default_factory=set)
+    deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
     has_quorum: bool = False
+    glass: GlassFacts | None = None  # where it was passed by break-glass
+    until: str = ""
+    begun: set[str] = field(default_factory=set)  # steps that began while it was passed
 
     def covers(self, step: str) -> bool:
         return self.covered is None or step in self.covered
@@ -68,12 +76,14 @@ class Replay:
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
+    passed_actions: int = 0  # that ran past a gate by break-glass
     other_actions: int = 0  # that change something and that no gate asked about
 
     def feed(self, entry: Body) -> None:
         """Takes the next entry. Raises ContradictionError."""
+        of_glass = {"request.passed": self._pass, "break_glass.reviewed": self._review}
         try:
-            self._feed(entry)
+            of_glass.get(entry.verb, self._feed)(entry)
         except ContradictionError:
             raise
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -95,20 +105,25 @@ class Replay:
                 self._ask(entry)
             case "request.opened":
                 self._open(facts)
-            case "decision.made":
-                self._decide(entry)
-            case "decision.refused":
-                self._refuse(entry)
+            case "decision.made" | "decision.withdrawn" | "decision.refused" as verb:
+                self._take(verb, entry)
             case "request.granted":
                 self._grant(facts)
+            case "request.escalated":
+                self._request(facts).also = list(facts.get("to") or self._request(facts).also)
             case "permit.used":
                 self.permits.add((facts["step"], facts["permit"]))
             case "request.consumed":
-                self._consume(facts)
+                self._consume(entry)
             case "step.claimed":
                 self._claim(facts)
             case verb if verb in ENDINGS:
-                self._request(facts).status = ENDINGS[verb]
+                self._end(facts, ENDINGS[verb])
+
+    def _take(self, verb: str, entry: Body) -> None:
+        """What a person did about a request."""
+        takes = {"made": self._decide, "withdrawn": self._withdraw, "refused": self._refuse}
+        takes[verb.removeprefix("decision.")](entry)
 
     def _ask(self, entry: Body) -> None:
         """Whoever sets what is to run counts as requester from then on."""
@@ -150,6 +165,8 @@ class Replay:
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
+            denials_to_end=facts.get("denials_to_end", 1),
+            deciders=set(facts.get("denied_before", ())),
             through=facts["through"],
         )
 
@@ -169,12 +186,33 @@ class Replay:
         _require(
             set(facts.approvals) == request.approvers, "The approvals so far are not those that were made."
         )
+        _require(facts.denied == request.deniers, "The denials so far are not those that were made.")
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
+        (request.approvers if facts.verdict == "approve" else request.deniers).add(facts.decider.id)
         if facts.verdict == "approve":
-            request.approvers.add(facts.decider.id)
             request.has_quorum = is_quorum(facts)
+
+    def _withdraw(self, entry: Body) -> None:
+        """Who has decided takes it back while the request is open; that they decided is not forgotten."""
+        request, person = self._request(entry.facts), entry.actor_id
+        _require(request.status == "open", f"A decision on a request that is {request.status} is withdrawn.")
+        _require(
+            person in request.approvers | request.deniers,
+            "A decision is withdrawn that was not made, or not by who withdraws it.",
+        )
+        _require(not request.has_quorum, "A decision is withdrawn after the quorum was complete.")
+        request.approvers.discard(person)
+        request.deniers.discard(person)
+
+    def _end(self, facts: Mapping[str, Any], status: str) -> None:
+        request = self._request(facts)
+        _require(
+            status != "denied" or len(request.deniers) >= request.denials_to_end,
+            "The request is denied by fewer people than it takes.",
+        )
+        request.status = status
 
     def _refuse(self, entry: Body) -> None:
         """The rules must say no again, with the same sentences. What was refused before any facts has
@@ -198,7 +236,14 @@ class Replay:
         _require(
             [seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request."
         )
+        _require(
+            all([each.role for each in seat.also] == request.also for seat in facts.seats),
+            "The seats have gone on to others than those whom the entries name.",
+        )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
+        _require(
+            facts.denials_to_end == request.denials_to_end, "It takes another number of denials to end it."
+        )
         _require(facts.authors == request.authors, "The authors are not those of the request.")
         _require(
             facts.through == request.through, "Those through whom it began are not those of the request."
@@ -208,7 +253,10 @@ class Replay:
         request = self._request(facts)
         _require(request.status == "open", f"A request that is {request.status} is granted.")
         _require(request.has_quorum, "The request is granted without its quorum.")
-        _require(request.deciders == request.approvers, "The request is granted although somebody denied it.")
+        _require(
+            len(request.deniers) < request.denials_to_end,
+            "The request is granted although as many denied it as it takes.",
+        )
         _require(
             sorted(facts["approvers"]) == sorted(request.approvers),
             "The approvers are not those who approved.",
@@ -216,11 +264,48 @@ class Replay:
         _require(facts["digest"] == request.digest, "Another digest is granted than was decided on.")
         request.status = "granted"
 
-    def _consume(self, facts: Mapping[str, Any]) -> None:
-        request = self._request(facts)
+    def _pass(self, entry: Body) -> None:
+        """The rules of break-glass must say yes again: to this person, over this digest, for this time."""
+        request, facts = self._request(entry.facts), GlassFacts.from_json(entry.facts["glass_facts"])
+        forbidden = glass_denials(facts)
+        _require(
+            not forbidden,
+            "The rules forbid this break-glass: " + " ".join(each.sentence for each in forbidden),
+        )
+        _require(facts.holder == entry.actor_id, "Somebody else broke the glass than the facts say.")
+        _require(request.status == "open", f"A request that is {request.status} is passed.")
+        _require(
+            request.digest == facts.current_digest == entry.facts["digest"],
+            "Another digest is passed than was asked about.",
+        )
+        _require(facts.reason == entry.facts["reason"], "The reason is not that of the facts.")
+        lasts = datetime.fromisoformat(entry.facts["until"]) - datetime.fromisoformat(entry.occurred_at)
+        _require(lasts == timedelta(minutes=facts.minutes), "It was passed for longer than the facts say.")
+        request.status, request.glass, request.until = "passed", facts, entry.facts["until"]
+
+    def _review(self, entry: Body) -> None:
+        request, facts = self._request(entry.facts), ReviewFacts.from_json(entry.facts["review_facts"])
+        _require(request.glass is not None, "What nobody has passed is reviewed.")
+        _require(facts.reviewer == entry.actor_id, "Somebody else reviewed it than the facts say.")
+        forbidden = review_denials(facts)
+        _require(
+            not forbidden, "The rules forbid this review: " + " ".join(each.sentence for each in forbidden)
+        )
+        if request.glass is not None:
+            users = {each for each in (request.glass.holder, request.glass.second) if each}
+            _require(users <= facts.users, "Those who broke the glass are not among the users.")
+        hands = {*request.requesters, *request.authors, *request.through}
+        _require(hands <= {*facts.influential, *facts.users}, "Somebody with a hand in it is left out.")
+
+    def _consume(self, entry: Body) -> None:
+        facts, request = entry.facts, self._request(entry.facts)
         _require(request.status in IN_FORCE, f"A request that is {request.status} is used.")
         _require(facts["digest"] == request.digest, "Another digest is used than was granted.")
         _require(request.covers(facts["step"]), f"The step {facts['step']} is not covered by the request.")
+        if request.status == "passed":
+            _require(entry.occurred_at < request.until, "The time of the break-glass was over.")
+            request.begun.add(facts["step"])
+            return
         request.status = "consumed"
 
     def _claim(self, facts: Mapping[str, Any]) -> None:
@@ -243,7 +328,9 @@ class Replay:
         if facts["round"] == 0 and facts["effect"] in GRAVE:
             self._require_every_gate(step, named)
         self._require_the_same(facts)
-        self.approved_actions += bool(named)
+        is_passed = self._require_begun(step, named)
+        self.passed_actions += is_passed
+        self.approved_actions += bool(named) and not is_passed
         self.other_actions += not named
 
     def _require_what_policies_asked(self, facts: Mapping[str, Any]) -> None:
@@ -258,6 +345,13 @@ class Replay:
         _require(
             not unmet, f"The step {step} ran although the policy {unmet} asks for seats that nobody filled."
         )
+
+    def _require_begun(self, step: str, named: list[str]) -> bool:
+        """Whether the step ran past a gate by break-glass, in its time."""
+        passed = [each for each in self.requests.values() if each.digest in named and each.status == "passed"]
+        for request in passed:
+            _require(step in request.begun, f"The step {step} did not begin in the time of the break-glass.")
+        return bool(passed)
 
     def _require_every_gate(self, step: str, named: list[str]) -> None:
         latest = {each.gate: each for each in self.requests.values()}

@@ -43,7 +43,12 @@ ROLES: Mapping[str, Role] = {
     "author": Role("Playbook author", SEE | {"write_playbook", "write_policy"}),
     "publisher": Role("Playbook publisher", SEE | {"publish_playbook", "publish_policy"}),
     # Reads everything, changes nothing, exports.
-    "compliance-officer": Role("Compliance officer", SEE | {"see_every_team", "see_audit", "export_audit"}),
+    "compliance-officer": Role(
+        "Compliance officer",
+        SEE | {"see_every_team", "see_audit", "export_audit", "review_break_glass"},
+    ),
+    # Nobody holds it by being anything else, and least of all by administering.
+    "break-glass": Role("Break-glass holder", SEE | {"break_glass"}),
     # Users, connections, configuration; no right to approve comes with it.
     "administrator": Role(
         "Administrator",

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+ABSENT = object()  # a key that is missing is not one whose value is null: other bytes would be sent
+
 
 @dataclass(frozen=True, slots=True)
 class Covered:
@@ -68,7 +70,7 @@ def subject(
 def first_difference(old: object, new: object, path: str = "") -> str:
     """Where `new` first differs from `old`, as a dotted path; empty when they are equal."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        pairs = [(str(key), old.get(key), new.get(key)) for key in sorted({*old, *new})]
+        pairs = [(str(key), old.get(key, ABSENT), new.get(key, ABSENT)) for key in sorted({*old, *new})]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = [(str(index), *pair) for index, pair in enumerate(zip(old, new, strict=True))]
     else:

@@ -53,10 +53,13 @@ class Verb(StrEnum):
     REQUEST_OPENED = "request.opened", "An approval was asked for."
     REQUEST_GRANTED = "request.granted", "The last seat of a quorum was filled."
     REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
+    REQUEST_REMINDED = "request.reminded", "A request is due soon, and those who may decide it were reminded."
     REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
+    REQUEST_PASSED = "request.passed", "Somebody ran past a gate by break-glass; nobody approved."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
+    REQUEST_ASKED_AGAIN = "request.asked_again", "What was denied is asked once more, with new evidence."
     REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."
 
     QUESTION_OPENED = "question.opened", "A run asked people something."
@@ -73,7 +76,12 @@ class Verb(StrEnum):
     EXPIRY_ENDED = "expiry.ended", "The time of a change came, and nothing was left to take back."
 
     DECISION_MADE = "decision.made", "A person approved or denied a request."
+    DECISION_WITHDRAWN = "decision.withdrawn", "A person took their decision back while the request was open."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
+    BREAK_GLASS_REFUSED = "break_glass.refused", "A rule forbade somebody to run past a gate."
+    BREAK_GLASS_REVIEWED = "break_glass.reviewed", "Somebody without a hand in it reviewed a break-glass."
+    RECEIPT_OWED = "receipt.owed", "Something may be destroyed before its evidence is signed, by break-glass."
+    RECEIPT_SETTLED = "receipt.settled", "The evidence that was owed is in a signed checkpoint."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 
     VERSION_DRAFTED = "version.drafted", "A version of a playbook was written."
@@ -98,6 +106,8 @@ class Verb(StrEnum):
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
     CONNECTION_LIMITED = "connection.limited", "How much a connection may be used was said anew."
 
+    CONNECTION_OWNED = "connection.owned", "A connection was given an owner."
+
     HOLD_PLACED = (
         "hold.placed",
         "Somebody stopped a playbook, a connection or everything from beginning more.",
@@ -119,6 +129,10 @@ class Verb(StrEnum):
     TEAM_ASSIGNED = "team.assigned", "Something was given to a team, or back to everybody."
     GRANT_GIVEN = "grant.given", "Somebody was given a right on one object."
     GRANT_TAKEN = "grant.taken", "A right on one object was taken back."
+    DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
+    DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
+    SHIFT_PUBLISHED = "shift.published", "Somebody was put on a rota."
+    SHIFT_WITHDRAWN = "shift.withdrawn", "Somebody was taken off a rota."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
     TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."
@@ -126,7 +140,26 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    STEP_UP_PROVEN = "stepup.proven", "Somebody proved again that it is them."
+    STEP_UP_REFUSED = "stepup.refused", "What somebody gave as a proof proved nothing."
+    SIGNIN_LOCKED_OUT = "signin.locked_out", "After too many failures nobody may try from there for a while."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
+    SESSION_ENDED = "session.ended", "A session, or all of somebody's, was ended from elsewhere."
+    PASSWORD_CHANGED = "password.changed", "Somebody changed their password."
+    FACTOR_ADDED = "factor.added", "Somebody added a passkey, an authenticator app or recovery codes."
+    FACTOR_REMOVED = "factor.removed", "Somebody removed a passkey, an authenticator app or recovery codes."
+    FACTOR_RENEWED = "factor.renewed", "Somebody made new recovery codes; the old ones stopped."
+    IDENTITY_LINKED = "identity.linked", "An administrator said whose an account or an outside identity is."
+    IDENTITY_UNLINKED = (
+        "identity.unlinked",
+        "An administrator took back whose an account or an outside identity is.",
+    )
+    SETUP_OFFERED = "setup.offered", "A one-time link for the first administrator was made."
+    SETUP_DONE = "setup.done", "The first administrator came by the one-time link."
+    SETUP_REFUSED = (
+        "setup.refused",
+        "A link for the first administrator that is not in force was turned away.",
+    )
 
     EXPORT_MADE = "export.made", "Evidence was exported."
 

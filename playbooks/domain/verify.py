@@ -51,6 +51,7 @@ class Report:
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
+    passed_actions: int = 0
     other_actions: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -71,7 +72,8 @@ class Report:
             f"{_completeness(self)}\n"
             f"Replayed {self.runs_replayed} runs: {self.decisions} decisions and {self.refusals} refusals"
             f" come to the same verdicts; {self.approved_actions} actions ran under an approval of exactly what ran,"
-            f" {self.other_actions} without a gate before them."
+            f" {self.passed_actions} were passed by break-glass and approved by nobody, {self.other_actions} ran"
+            f" without a gate before them."
         )
 
 
@@ -255,7 +257,7 @@ def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
         except ContradictionError as contradiction:
             raise RefusalError(str(contradiction), name) from contradiction
     report.runs_replayed = len(replays)
-    for count in ("decisions", "refusals", "approved_actions", "other_actions"):
+    for count in ("decisions", "refusals", "approved_actions", "passed_actions", "other_actions"):
         setattr(report, count, sum(getattr(each, count) for each in replays.values()))
 
 

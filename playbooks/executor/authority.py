@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from playbooks import access
+from django.utils import timezone
+
+from playbooks.access.facts import seats_of, standing_of
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
 from playbooks.domain.planner import CONDITION
 from playbooks.domain.policies.asking import beyond_limit, together
 from playbooks.domain.policies.judging import Matched
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
-from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
+from playbooks.domain.seats import fitting, match
+from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
-from playbooks.models.decisions import Decision
-from playbooks.operations import never_touch, permits, requests
+from playbooks.operations import break_glass, never_touch, owed_receipts, permits, requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change, is_governed
 from playbooks.operations.limits import is_beyond_blast_radius
@@ -26,6 +27,7 @@ from playbooks.operations.moves import move, wait
 from playbooks.operations.policy_rules import in_force, of_call, verdict_of
 from playbooks.operations.rounds import Frame, moment
 
+NOBODY_APPROVED = frozenset({RequestStatus.OPEN, RequestStatus.PASSED})
 RECEIPT_EVERY = timedelta(seconds=1)  # as often as the sequencer signs
 HIDDEN = (
     "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
@@ -56,8 +58,11 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """What policies ask for a call, and the permits that apply to it."""
+    """What policies ask for a call, and the permits that apply to it. `touches` says why nobody may approve it: only
+    break-glass at its gate lets it run.
+    """
 
+    touches: str = ""
     asking: tuple[Matched, ...] = ()
     permits: tuple[Matched, ...] = ()
 
@@ -82,7 +87,11 @@ def authorize(
     if not isinstance(by_itself, Granted):
         return by_itself
     granted = (*by_gates.requests, *by_itself.requests)
-    if step.effect == Effect.DESTROY and _lacks_receipt(change, granted):
+    if (
+        step.effect == Effect.DESTROY
+        and _lacks_receipt(change, granted)
+        and not owed_receipts.owe(change, step, granted)
+    ):
         _wait_for_receipt(change, step)
         return Waits()
     for request in granted:
@@ -95,13 +104,12 @@ def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
     if call is None or not is_governed(change.run):
         return Ruled()
     acting, phase = of_call(call), "undo" if step.undoes_id else "do"
-    if phase == "do" and (why := never_touch.why_never(acting, never_touch.protected(change.now))):
-        return Forbidden(why)
+    touches = never_touch.why_never(acting, never_touch.protected(change.now)) if phase == "do" else ""
     rules = in_force(change.now)
     verdict = verdict_of(change.run, acting, rules, change.now, phase=phase, locks=True)
     if verdict.forbidden:
         return Forbidden(verdict.forbidden)
-    return Ruled(together(verdict.asking), verdict.permits)
+    return Ruled(touches, together(verdict.asking), verdict.permits)
 
 
 def _verdict_of_gates(
@@ -113,6 +121,8 @@ def _verdict_of_gates(
         if not isinstance(verdict, Granted):
             return verdict
         granted.extend(verdict.requests)
+    if ruled.touches and not any(each.status == RequestStatus.PASSED for each in granted):
+        return Forbidden(ruled.touches)
     return Granted(tuple(granted))
 
 
@@ -202,7 +212,7 @@ def _verdict_of_request(
     if not is_shown and step.effect == Effect.DESTROY:
         return Forbidden(HIDDEN.format(gate=request.step.key))
     sent = requests.covered_now(frame, step, now) if is_shown else None
-    changed = _what_changed(request, step, sent, asking)
+    changed = _what_changed(request, step, sent, asking) or break_glass.over(request, step, change.now)
     if changed:
         _ask_again(change, request, step, asking, changed, now)
         return Waits()
@@ -248,22 +258,16 @@ def _what_changed(
     return (
         first_difference(shown, sent.as_json() if sent else None, f"covered.{step.key}")
         or first_difference(approved, {**approved, **requests.terms(request, asking)})
-        or _lost_approver(request, step)
+        or _lost_approver(request, step, timezone.now())
     )
 
 
-def _lost_approver(request: ApprovalRequest, step: Step) -> str:
+def _lost_approver(request: ApprovalRequest, step: Step, now: datetime) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
-    if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
+    if request.status in NOBODY_APPROVED or request.consumptions.filter(step=step).exists():
         return ""
-    approvers = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).values_list(
-        "person", flat=True
-    )
-    seats = [Seat(seat.role) for seat in request.seats.order_by("position")]
-    entitled = {
-        str(person): fitting(seats, Entitlement(held, frozenset({str(person)})))
-        for person, held in access.roles_of(approvers).items()
-    }
+    seats = seats_of([request], now)[request.pk]
+    entitled = {person: fitting(seats, held) for person, held in standing_of([request])[request.pk].items()}
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
 
 

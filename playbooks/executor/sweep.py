@@ -24,7 +24,7 @@ from playbooks.domain.statuses import (
 from playbooks.executor import timers
 from playbooks.executor.settle import lose
 from playbooks.models import ApprovalRequest, Attempt, Event, Heartbeat, Question, Run, Step
-from playbooks.operations import answers, approvals, bell, events, expiries, holds, limits
+from playbooks.operations import answers, approvals, bell, events, expiries, holds, limits, owed_receipts
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.progress import advance
@@ -157,6 +157,17 @@ def _late_requests(now: datetime) -> list[Repair]:
     return [partial(approvals.expire, request, now=now) for request in rows]
 
 
+def _owed_receipts(now: datetime) -> list[Repair]:
+    """What was passed by break-glass ahead of its evidence, until that is signed."""
+    return [partial(owed_receipts.settle, request, now=now) for request in owed_receipts.signed_by_now()]
+
+
+def _reminders(now: datetime) -> list[Repair]:
+    due = ApprovalRequest.objects.filter(status=RequestStatus.OPEN, remind_at__lte=now)
+    rows = due.order_by("remind_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
+    return [partial(approvals.remind, request, now=now) for request in rows]
+
+
 def _ring_for_ready(now: datetime) -> int:
     """Steps that have been ready for longer than a bell takes: somebody has to hear of them again."""
     unheard = Step.objects.filter(status=StepStatus.READY, changed_at__lte=now - UNHEARD)
@@ -173,10 +184,12 @@ FINDERS: tuple[Callable[[datetime], list[Repair]], ...] = (
     _due_timers,
     _overdue,
     _late_requests,
+    _reminders,
     _late_questions,
     _missed_events,
     _held_back,
     _free_slots,
     _due_expiries,
     _stopped_expiries,
+    _owed_receipts,
 )

@@ -29,6 +29,10 @@ class Principal(AbstractBaseUser, PermissionsMixin):
     kind = models.CharField(max_length=10, default=PrincipalKind.PERSON.value)
     is_active = models.BooleanField(default=True)
     date_joined = models.DateTimeField(default=timezone.now)
+    # Of a service account: the person who answers for it. Its tokens stop when that person is deactivated.
+    owner = models.ForeignKey("self", models.PROTECT, null=True, related_name="service_accounts")
+    # Of a further account of somebody: their first one. Never a chain: see operations/identities.py.
+    same_person_as = models.ForeignKey("self", models.PROTECT, null=True, related_name="further_accounts")
     groups = models.ManyToManyField(  # type: ignore[assignment]
         Group, through="Membership", through_fields=("principal", "group"), related_name="principals"
     )
@@ -45,7 +49,21 @@ class Principal(AbstractBaseUser, PermissionsMixin):
             ("see_people", "See people and roles"),
             ("manage_people", "Manage people, roles and tokens"),
         ]
-        constraints = [is_one_of("kind", PrincipalKind, name="a_principal_is_a_person_or_a_service")]
+        constraints = [
+            is_one_of("kind", PrincipalKind, name="a_principal_is_a_person_or_a_service"),
+            models.CheckConstraint(
+                condition=models.Q(kind=PrincipalKind.SERVICE.value) ^ models.Q(owner__isnull=True),
+                name="a_service_account_has_an_owner_and_a_person_has_none",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(same_person_as__isnull=True) | models.Q(kind=PrincipalKind.PERSON.value),
+                name="only_a_person_has_further_accounts",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(same_person_as=models.F("id")),
+                name="an_account_is_no_further_account_of_itself",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.username

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from django.conf import settings
 from django.db.models import Model
 
 from playbooks import access
@@ -16,11 +18,14 @@ from playbooks.operations.refusals import Hidden, no_permission
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A principal, the token by which it came (None for its own session), and its network address."""
+    """A principal, the token by which it came (None for its own session), its network address, and its session:
+    the SHA-256 of the session's key, empty where there is none.
+    """
 
     principal: Principal
     token: Token | None = None
     address: str | None = None
+    session: str = ""
 
     @property
     def actor(self) -> Actor:
@@ -51,13 +56,23 @@ class Caller:
 
 
 def address_of(environment: Mapping[str, object]) -> str | None:
-    """The peer's network address in a WSGI environment (PEP 3333); None where the server was reached without one, as
+    """The client's network address in a WSGI environment (PEP 3333); None where the server was reached without one, as
     over a Unix socket.
+
+    Behind a proxy it is what the proxy itself has put last into X-Forwarded-For; what stands before it anybody can say.
     """
+    address = str(environment.get("REMOTE_ADDR", ""))
+    if settings.BEHIND_PROXY:
+        address = str(environment.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip() or address
     try:
-        return str(ip_address(str(environment.get("REMOTE_ADDR", ""))))
+        return str(ip_address(address))
     except ValueError:
         return None
+
+
+def session_of(key: str | None) -> str:
+    """How a session is named where its key must not be. Empty for no session."""
+    return hashlib.sha256(key.encode()).hexdigest() if key else ""
 
 
 SYSTEM = Actor(id="system", label="Countersign")

@@ -32,6 +32,7 @@ from playbooks.domain.policies.asking import together
 from playbooks.domain.policies.judging import Matched, judge
 from playbooks.domain.policies.judging import Verdict as PolicyVerdict
 from playbooks.domain.rollback import UndoCall
+from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.subject import Covered
 from playbooks.models import Attempt, Connection, Playbook, Principal, Run, SimulatedState, unseal
 from playbooks.operations import never_touch, permits
@@ -94,6 +95,9 @@ class DryWorld:
         run = Run(context=about, inputs=scope["inputs"], simulates_all=False)  # never stored
         call = resolve(run, step, scope, find=self._connection)
         return covered(run, call, step, key, find=self._connection)
+
+    def seats(self, definition: Definition, gate: Step) -> tuple[str, ...]:
+        return seats_of_gate(definition.playbook, gate, actions())
 
     def effect(self, definition: Definition, step: Step) -> str:
         if step.run and step.run not in definition.pins:

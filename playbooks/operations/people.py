@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Membership, Principal, PrincipalKind, Source, Token
+from playbooks.models import Membership, Principal, PrincipalKind, Session, Source, Token
 from playbooks.operations.refusals import Invalid, Missing
 from playbooks.operations.statements import fetch, key
 
@@ -27,22 +28,63 @@ def create(
     *,
     actor: Actor,
     name: str,
-    password: str,
+    password: str | None,
     roles: Sequence[str] = (),
     kind: PrincipalKind = PrincipalKind.PERSON,
     is_superuser: bool = False,
+    owner: Principal | None = None,
 ) -> Principal:
-    """A new person or service account with roles. Raises Invalid when the username is taken."""
+    """A new person or service account with roles. Raises Invalid when the username is taken.
+
+    A service account needs the person who answers for it as its `owner`.
+    """
     with transaction.atomic(durable=True):
-        now = timezone.now()
-        person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser)
-        person.set_password(password)
-        _insert(person)
-        facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
-        audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
-        for role in roles:
-            grant_within(person, role, actor=actor, granted_by=None, now=now)
+        return create_within(
+            username,
+            actor=actor,
+            name=name,
+            password=password,
+            roles=roles,
+            kind=kind,
+            is_superuser=is_superuser,
+            owner=owner,
+            now=timezone.now(),
+        )
+
+
+def create_within(
+    username: str,
+    *,
+    actor: Actor,
+    name: str,
+    password: str | None,
+    roles: Sequence[str],
+    now: datetime,
+    kind: PrincipalKind = PrincipalKind.PERSON,
+    is_superuser: bool = False,
+    owner: Principal | None = None,
+    granted_by: Principal | None = None,
+) -> Principal:
+    """`create`, in the caller's transaction. `granted_by` is who gives the roles."""
+    person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser, owner=owner)
+    _check_owner(person)
+    person.set_password(password)
+    _insert(person)
+    facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
+    if owner is not None:
+        facts["owner"] = owner.username
+    audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
+    for role in roles:
+        grant_within(person, role, actor=actor, granted_by=granted_by, now=now)
     return person
+
+
+def _check_owner(account: Principal) -> None:
+    owner = account.owner
+    if account.is_person and owner is not None:
+        raise Invalid([("/owner", "A person answers for themselves: only a service account has an owner.")])
+    if not account.is_person and (owner is None or not owner.is_person or not owner.is_active):
+        raise Invalid([("/owner", "A service account needs an owner: an active person who answers for it.")])
 
 
 def _insert(person: Principal) -> None:
@@ -96,7 +138,10 @@ def revoke_within(
 
 
 def deactivate(person: Principal, *, actor: Actor) -> None:
-    """Ends a person's access. The row stays, since evidence refers to it."""
+    """Ends a person's access: sessions and tokens at once, and the tokens of the service accounts that they own.
+
+    The row stays, since evidence refers to it.
+    """
     with transaction.atomic(durable=True):
         deactivate_within(person, actor=actor, now=timezone.now())
 
@@ -104,17 +149,28 @@ def deactivate(person: Principal, *, actor: Actor) -> None:
 def deactivate_within(person: Principal, *, actor: Actor, now: datetime) -> None:
     """`deactivate`, in the caller's transaction."""
     Principal.objects.filter(pk=person.pk).update(is_active=False)
-    audit.append(_entry(person, Verb.PERSON_CHANGED, actor, now, {"active": False}))
+    ended, _ = Session.objects.filter(principal=person).delete()
+    owned = Q(principal=person) | Q(principal__owner=person)
+    revoked = Token.objects.filter(owned, revoked_at=None).update(revoked_at=now)
+    facts: dict[str, object] = {"active": False, "sessions": ended, "tokens": revoked}
+    audit.append(_entry(person, Verb.PERSON_CHANGED, actor, now, facts))
 
 
-def issue_token(person: Principal, *, actor: Actor, scopes: Sequence[str], days: int = DEFAULT_DAYS) -> str:
+def issue_token(
+    person: Principal,
+    *,
+    actor: Actor,
+    scopes: Sequence[str],
+    days: int = DEFAULT_DAYS,
+    created_by: Principal | None = None,
+) -> str:
     """A new token of a principal. The text is returned once; only its SHA-256 is kept."""
     unknown = sorted(set(scopes) - SCOPES)
     if unknown or not scopes:
         raise Invalid(
             [("/scopes", f"Scopes are {', '.join(sorted(SCOPES))}; not {', '.join(unknown) or 'none'}.")]
         )
-    return _issue(actor, scopes=scopes, days=days, principal=person)
+    return _issue(actor, scopes=scopes, days=days, principal=person, created_by=created_by)
 
 
 def issue_source_token(source: Source, *, actor: Actor, days: int = 365) -> str:
@@ -130,7 +186,7 @@ def revoke_token(prefix: str, *, actor: Actor) -> int:
         if not rows:
             raise Missing(f"No token in force begins with {prefix}.")
         Token.objects.filter(pk__in=[row.pk for row in rows]).update(revoked_at=now)
-        audit.append(*(_token_entry(row, Verb.TOKEN_REVOKED, actor, now, {}) for row in rows))
+        audit.append(*(token_entry(row, Verb.TOKEN_REVOKED, actor, now, {}) for row in rows))
     return len(rows)
 
 
@@ -191,6 +247,7 @@ def _issue(
     days: int,
     principal: Principal | None = None,
     source: Source | None = None,
+    created_by: Principal | None = None,
 ) -> str:
     text = f"csn_{secrets.token_urlsafe(32)}"
     with transaction.atomic(durable=True):
@@ -200,16 +257,17 @@ def _issue(
             prefix=text[:10],
             principal=principal,
             source=source,
-            scopes=sorted(scopes),
+            scopes=sorted(set(scopes)),
+            created_by=created_by,
             created_at=now,
             expires_at=now + timedelta(days=days),
         )
         facts: dict[str, object] = {"scopes": token.scopes, "days": days}
-        audit.append(_token_entry(token, Verb.TOKEN_ISSUED, actor, now, facts))
+        audit.append(token_entry(token, Verb.TOKEN_ISSUED, actor, now, facts))
     return text
 
 
-def _token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:
+def token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:
     """In the stream of whoever the token belongs to."""
     kind, owner = ("person", token.principal) if token.principal else ("source", token.source)
     return Entry(

@@ -33,6 +33,16 @@ CONFLICTS = frozenset(
         "team_ended",
         "role_ended",
         "role_built_in",
+        "token_revoked",
+        "not_the_first",
+        "nothing_to_withdraw",
+        "not_denied",
+        "denied_twice",
+        "denied_before",
+        "chained_delegation",
+        "delegated_already",
+        "delegation_over",
+        "shift_over",
     }
 )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from playbooks.access.filling import unfilled
 from playbooks.audit import Subject
 from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
@@ -21,10 +22,12 @@ from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.policies import asking as asking_rules
 from playbooks.domain.policies.judging import Matched
-from playbooks.domain.statuses import RequestStatus, WaitReason
+from playbooks.domain.seat_names import seats_of_gate
+from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import ApprovalRequest, Connection, Run, Seat, Step
+from playbooks.models import Alternative, ApprovalRequest, Connection, Run, Seat, Step
+from playbooks.models.decisions import Decision
 from playbooks.operations import asks
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
@@ -36,7 +39,11 @@ from playbooks.operations.questions import shown_to_people
 from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
 from playbooks.operations.undo_calls import covered_undo
 
-IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
+IN_FORCE = (
+    *(RequestStatus.OPEN.value, RequestStatus.GRANTED.value),
+    *(RequestStatus.PASSED.value, RequestStatus.CONSUMED.value),
+)
+REMIND_AFTER = 0.75  # of the time that a gate gives
 
 
 def open_gate(change: Change, frame: Frame, gate: Step) -> None:
@@ -113,6 +120,21 @@ def tell_deadline(request: ApprovalRequest) -> None:
         step.save(update_fields=["due_at"])
 
 
+def set_deadline(request: ApprovalRequest, now: datetime) -> None:
+    """The time that the gate gives, from now on, and the reminder when three quarters of it have gone by."""
+    within = timedelta(seconds=request.within_seconds)
+    request.due_at, request.remind_at = now + within, now + within * REMIND_AFTER
+
+
+def go_on(request: ApprovalRequest) -> list[str]:
+    """Lets those take a seat to whom the gate goes on when it is late. Returns who that is."""
+    names = [each.name for each in definition_of(request.run.version_id).steps[request.step.name].to]
+    Alternative.objects.bulk_create(
+        [Alternative(request=request, role=name) for name in names], ignore_conflicts=True
+    )
+    return names
+
+
 def current_subject(request: ApprovalRequest, frame: Frame) -> dict[str, Any]:
     """The subject as it would be composed now; equal to the stored one as long as nothing has changed.
 
@@ -180,7 +202,9 @@ def shown_moment(asking: Sequence[Step], now: datetime) -> str:
 def _own_seats(asking: Step) -> list[str]:
     """Those of a gate as they are written. A step that asks itself has none: others ask for it."""
     document = definition_of(asking.run.version_id).steps[asking.name]
-    return [seat.role for seat in document.seats] if asking.kind == "approve" else []
+    if asking.kind != "approve":
+        return []
+    return list(seats_of_gate(definition_of(asking.run.version_id).playbook, document, actions()))
 
 
 def _connection_of(step: Step) -> Connection:
@@ -224,7 +248,7 @@ def _begun(run: Run, keys: Sequence[str]) -> frozenset[str]:
 def _open(
     change: Change, frame: Frame, gate: Step, frozen_at: str, *, kept: asking_rules.Asked | None = None
 ) -> ApprovalRequest:
-    """`kept` is what policies have asked before, or what somebody else asking_rules."""
+    """`kept` is what policies have asked before, or what somebody else asks."""
     run, definition = change.run, definition_of(change.run.version_id)
     document = definition.steps[gate.name]
     composed = compose(frame, gate, frozen_at=frozen_at)
@@ -266,8 +290,7 @@ def _create(
 ) -> ApprovalRequest:
     run = change.run
     document = definition_of(run.version_id).steps[gate.name]
-    within = parse_duration(document.within)
-    return ApprovalRequest.objects.create(
+    request = ApprovalRequest(
         run=run,
         step=gate,
         question=question,
@@ -276,12 +299,24 @@ def _create(
         shown=shown,
         requesters=requesters_of(run),
         authors=authors_behind(run),
+        denials_to_end=document.deny,
+        previous=_denied_before(gate),
         through=through_of(run),
         late=document.late,
-        within_seconds=int(within / timedelta(seconds=1)),
+        within_seconds=int(parse_duration(document.within) / timedelta(seconds=1)),
         opened_at=change.now,
-        due_at=change.now + within,
     )
+    set_deadline(request, change.now)
+    request.save(force_insert=True)
+    return request
+
+
+def _denied_before(gate: Step) -> ApprovalRequest | None:
+    """The request that was denied at the same gate in the run of which this is a re-run."""
+    denied = ApprovalRequest.objects.filter(
+        run=gate.run.repeats_id, step__key=gate.key, status=RequestStatus.DENIED
+    )
+    return denied.order_by("-opened_at").first() if gate.run.repeats_id else None
 
 
 def _place_seats(request: ApprovalRequest, roles: Sequence[str]) -> None:
@@ -302,10 +337,19 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "covered": [item["step"] for item in about["covered"]],
             "requesters": request.requesters,
             "authors": request.authors,
+            "denials_to_end": request.denials_to_end,
+            "unfillable": list(unfilled([request], change.now)[request.pk]),
+            "denied_before": _those_who_denied(request.previous),
             "through": request.through,
             "playbook": definition.slug,
         },
     )
+
+
+def _those_who_denied(request: ApprovalRequest | None) -> list[str]:
+    """Whoever denied it is not asked again."""
+    denials = Decision.objects.filter(request=request, verdict=Verdict.DENY, withdrawal=None)
+    return sorted(str(each.person_id) for each in denials) if request is not None else []
 
 
 def _identity(request: ApprovalRequest) -> dict[str, str]:

@@ -23,7 +23,7 @@ from playbooks.domain.statuses import VersionStatus
 from playbooks.models import NeverTouch, Policy, PolicyVersion, Principal
 from playbooks.queries import audit as log
 from playbooks.queries import references
-from playbooks.queries.quorums import roles_of_people, unfillable_seats
+from playbooks.queries.policy_quorums import asked_by, roles_of_people, unfillable_seats
 from playbooks.queries.references import Person
 
 ORDER = ("require", "forbid", "limit", "step_up", "permit")
@@ -244,8 +244,7 @@ def _effects(version: PolicyVersion) -> tuple[str, ...]:
 
 
 def _unfillable(version: PolicyVersion, people: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
-    seats = seats_of(Document.model_validate(version.document))
-    return unfillable_seats([seat.role for path, seat in seats if path[0] == "require"], people)
+    return unfillable_seats(asked_by(version), people)
 
 
 def _version_head(version: PolicyVersion) -> dict[str, Any]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from playbooks.access.filling import unfilled
+from playbooks.access.seats import meant_by
+from playbooks.connectors.registry import catalogue
 from playbooks.domain.playbook import Playbook, placed
-from playbooks.domain.policies.document import Policy, seats_of
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
-from playbooks.domain.statuses import VersionStatus
-from playbooks.models import Membership, PlaybookVersion, PolicyVersion, PrincipalKind
+from playbooks.domain.seat_names import seats_of_gate
+from playbooks.domain.seats import Entitlement, fitting, match
+from playbooks.domain.statuses import RequestStatus, VersionStatus
+from playbooks.models import ApprovalRequest, Membership, PlaybookVersion, PrincipalKind
+
+MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,68 +33,47 @@ def unfillable_gates() -> tuple[Unfillable, ...]:
     """Every published gate, on any level, whose seats cannot all be filled by different active people, and every
     question that nobody could answer.
     """
-    roles = roles_of_people()
+    roles = _roles_of_people()
     published = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
     return tuple(
         found for version in published.order_by("playbook__slug") for found in _unfillable(version, roles)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class UnfillablePolicy:
-    """A policy in force, and the roles that it asks for and for which there are too few people."""
-
-    policy: str
-    roles: tuple[str, ...]
-
-
-def unfillable_policies() -> tuple[UnfillablePolicy, ...]:
-    """Every policy in force whose seats cannot all be filled by different active people."""
-    people = roles_of_people()
-    rows = PolicyVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("policy")
-    found = ((row.policy.slug, _asked_by(row)) for row in rows.order_by("policy__slug"))
-    unfilled = ((slug, _empty([Seat(role) for role in roles], people)) for slug, roles in found)
-    return tuple(UnfillablePolicy(slug, roles) for slug, roles in unfilled if roles)
-
-
-def unfillable_seats(
-    roles: Sequence[str], people: Mapping[str, frozenset[str]] | None = None
-) -> tuple[str, ...]:
-    """The roles of those seats that different active people could not fill today."""
-    if not roles:
-        return ()
-    return _empty([Seat(role) for role in roles], roles_of_people() if people is None else people)
-
-
-def has_policies() -> bool:
-    """Whether any policy is in force."""
-    return PolicyVersion.objects.filter(status=VersionStatus.PUBLISHED).exists()
-
-
-def _asked_by(version: PolicyVersion) -> list[str]:
-    required = seats_of(Policy.model_validate(version.document))
-    return [seat.role for path, seat in required if path[0] == "require"]
-
-
-def _empty(seats: Sequence[Seat], people: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
-    filled = match({person: fitting(seats, Entitlement(held)) for person, held in people.items()})
-    return tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
+def unfillable_requests() -> tuple[Unfillable, ...]:
+    """Every open request with a seat that nobody could take; the first thousand that fall due."""
+    rows = ApprovalRequest.objects.filter(status=RequestStatus.OPEN).select_related(
+        "step", "run__version__playbook"
+    )
+    related = ("seats", "decisions", "alternatives", "previous__decisions")
+    found = list(rows.order_by("due_at", "pk").prefetch_related(*related)[:MOST])
+    empty = unfilled(found, timezone.now())
+    return tuple(
+        Unfillable(row.run.version.playbook.slug, row.step.key, empty[row.pk])
+        for row in found
+        if empty[row.pk]
+    )
 
 
 def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -> list[Unfillable]:
     playbook = Playbook.model_validate(version.document)
     found = []
     for gate in (place.step for place in placed(playbook)):
-        seats = [Seat(seat.role) for seat in (*gate.seats, *([gate.who] if gate.who else []))]
-        if empty := _empty(seats, roles):
+        names = seats_of_gate(playbook, gate, catalogue()) or ([gate.who.name] if gate.who else [])
+        meant = meant_by(names, timezone.now())
+        seats = [meant.seat(name) for name in names]
+        filled = match(
+            {person: fitting(seats, Entitlement(held, frozenset({person}))) for person, held in roles.items()}
+        )
+        empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
+        if empty:
             found.append(Unfillable(version.playbook.slug, gate.id, empty))
     return found
 
 
-def roles_of_people() -> dict[str, frozenset[str]]:
-    """The roles that each active person holds, by user name."""
+def _roles_of_people() -> dict[str, frozenset[str]]:
     held: dict[str, set[str]] = defaultdict(set)
     people = Membership.objects.filter(principal__is_active=True, principal__kind=PrincipalKind.PERSON)
-    for person, role in people.values_list("principal__username", "group__name"):
-        held[person].add(role)
+    for person, role in people.values_list("principal", "group__name"):
+        held[str(person)].add(role)
     return {person: frozenset(roles) for person, roles in held.items()}

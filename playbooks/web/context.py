@@ -12,14 +12,21 @@ from django.utils.functional import SimpleLazyObject
 
 from playbooks import access
 from playbooks.models import Principal, PrincipalKind
+from playbooks.operations import first_administrator
 from playbooks.queries import approvals, holds, questions, references
 from playbooks.queries.holds import HoldView
+from playbooks.web import single_sign_on
 
 COUNTED = 50  # more than these are not worth a number beside a word
 
 # URL name, label, icon, and the beginning of the names of the pages behind it.
 SECTIONS = (
-    ("inbox", "Inbox", "inbox", ("inbox", "approval", "decide", "question")),
+    (
+        "inbox",
+        "Inbox",
+        "inbox",
+        ("inbox", "approval", "decide", "withdraw", "ask-again", "question", "delegation"),
+    ),
     ("alerts", "Alerts", "alert", ("alert",)),
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
@@ -68,6 +75,8 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(lambda: _navigation(request)),
         "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
+        "identity_providers": SimpleLazyObject(single_sign_on.providers),
+        "nobody_yet": SimpleLazyObject(first_administrator.is_wanted),
     }
 
 
@@ -89,7 +98,7 @@ def _count(name: str, person: Principal) -> int:
     """How many requests and questions the person may decide and answer now."""
     if name != "inbox":
         return 0
-    rows = list(approvals.inbox(person)[:COUNTED])
+    rows = list(approvals.decidable(person)[:COUNTED])
     asked = questions.asked_of(person)[:COUNTED].count()
     return asked + sum(view.may_decide for view in approvals.views(rows, person))
 

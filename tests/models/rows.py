@@ -12,13 +12,16 @@ from django.utils import timezone
 from playbooks.access.grants import GRANTS
 from playbooks.models import (
     Alert,
+    Alternative,
     ApprovalRequest,
     Attempt,
     Case,
     CaseSubject,
     Connection,
     Consumption,
+    Delegation,
     Expiry,
+    FirstAdministratorLink,
     Hold,
     IdempotencyKey,
     Membership,
@@ -30,8 +33,10 @@ from playbooks.models import (
     PolicyVersion,
     Principal,
     Question,
+    Rota,
     Run,
     Seat,
+    Shift,
     Source,
     Step,
     Team,
@@ -57,11 +62,14 @@ def make_rows() -> Rows:
         *_membership_and_token(people[0]),
         *(people[0], source, case, alert, version.playbook, version, step.run, step, attempt),
         *_request(step, people[0]),
+        _delegation(*people),
+        _shift(people[0]),
         *_waiting(step),
         *_held(version.playbook, people[0]),
         *_governed(step, *people),
         *_teams(case, people[0]),
         *_entry(),
+        FirstAdministratorLink.objects.create(digest="7" * 64, expires_at=timezone.now()),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
         ),
@@ -157,7 +165,9 @@ def _step(version: PlaybookVersion, case: Case, alert: Alert) -> tuple[Step, Att
     return step, attempt
 
 
-def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Consumption, Decision]:
+def _request(
+    gate: Step, person: Principal
+) -> tuple[ApprovalRequest, Alternative, Seat, Consumption, Decision]:
     now = timezone.now()
     request = ApprovalRequest.objects.create(
         run=gate.run,
@@ -171,6 +181,7 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
     )
     return (
         request,
+        Alternative.objects.create(request=request, role="night-watch"),
         Seat.objects.create(request=request, position=0, role="night-watch", filled_by=person),
         Consumption.objects.create(request=request, step=gate, consumed_at=now),
         Decision.objects.create(
@@ -182,6 +193,31 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
             decided_at=now,
             facts={},
         ),
+    )
+
+
+def _delegation(person: Principal, substitute: Principal) -> Delegation:
+    now = timezone.now()
+    return Delegation.objects.create(
+        person=person,
+        substitute=substitute,
+        reason="Away.",
+        named_at=now,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
+    )
+
+
+def _shift(person: Principal) -> Shift:
+    now = timezone.now()
+    rota = Rota.objects.create(slug="network", title="Network")
+    return Shift.objects.create(
+        rota=rota,
+        person=person,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
+        published_at=now,
+        published_by=person,
     )
 
 

@@ -209,7 +209,7 @@ def _wait_for(walk: Walk, step: LiveStep, request: Request, sentence: str) -> No
 def _open(walk: Walk, asking: LiveStep, now: str, *, changed: str, kept: Asked | None = None) -> Request:
     """`kept` is what policies have asked before, or what somebody else asks."""
     document, is_gate = asking.document, asking.document.kind == "approve"
-    own = tuple(seat.role for seat in document.seats) if is_gate else ()
+    own = walk.world.seats(walk.definition, document) if is_gate else ()
     items, unknown = _compose(walk, asking, now)
     asked = walk.world.asked(list(items.values()), walk.context, _owners(walk), walk.now)
     policies = as_asked(asked) if kept is None else kept_and_new(kept, seats_with(own, kept), asked)
