@@ -41,6 +41,9 @@ PAGES: dict[str, Where] = {
     "delegations": lambda world: reverse("delegations"),
     "holds": lambda world: reverse("holds"),
     "expiries": lambda world: reverse("expiries"),
+    "break-glass": lambda world: reverse("break-glass", args=[world.request.pk]),
+    "reviews": lambda world: reverse("reviews"),
+    "step-up": lambda world: reverse("step-up"),
     "audit": lambda world: reverse("audit"),
     "audit-of-run": lambda world: f"{reverse('audit')}?run={world.run.pk}",
     "audit-entry": lambda world: reverse("audit-entry", args=[reading.entries()[0].pk]),
@@ -48,6 +51,7 @@ PAGES: dict[str, Where] = {
 }
 # Where somebody with a role gets something else than 200.
 TURNED_AWAY = {
+    "break-glass": {"analyst", "tier2", "netowner", "author", "publisher", "compliance", "admin"},
     "start-run": {"netowner", "author", "publisher", "compliance", "admin"},
     "new-playbook": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
     "audit": {"analyst", "tier2", "netowner", "author", "publisher"},
@@ -55,12 +59,14 @@ TURNED_AWAY = {
     "audit-entry": {"analyst", "tier2", "netowner", "author", "publisher"},
     "audit-export": {"analyst", "tier2", "netowner", "author", "publisher", "admin"},
 }
-OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions"}
+OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions", "step-up"}
 FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
     "delegations",
     "holds",
     "expiries",
+    "break-glass",
+    "reviews",
     "audit",
     "audit-of-run",
     "audit-entry",
