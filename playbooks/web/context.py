@@ -41,11 +41,16 @@ SECTIONS = (
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
     ("holds", "Operations", "hold", ("hold", "expiries", "review")),
+    ("access", "Teams and roles", "person", ("access",)),
     ("audit", "Audit", "audit", ("audit",)),
 )
 
 
-HIDDEN = {"audit": "see_audit", "holds": "see_run"}  # from whoever has not this permission
+HIDDEN = {
+    "audit": "see_audit",
+    "access": "see_people",
+    "holds": "see_run",
+}  # from whoever has not this permission
 OF_RUN = ("run", "resolve")
 
 
