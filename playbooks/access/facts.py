@@ -7,14 +7,17 @@ deciding transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
 
 from playbooks.access.deciders import People, Standing, standing_of_person, team_of
+from playbooks.access.rule_makers import rule_makers_of
 from playbooks.access.seats import meant_by
 from playbooks.domain.duty_facts import Facts
+from playbooks.domain.policies.facts import COOLING
 from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
 from playbooks.models import ApprovalRequest, Principal
@@ -30,7 +33,13 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
     now = timezone.now()
     known = People.of(everybody, now)
     seats, standing = seats_of(requests, now), standing_of_person(person, requests, known, now)
-    return {request.pk: _facts(request, standing, seats[request.pk], known) for request in requests}
+    makers = rule_makers_of(requests, now - COOLING)
+    return {
+        request.pk: replace(
+            _facts(request, standing, seats[request.pk], known), rule_makers=makers[request.pk]
+        )
+        for request in requests
+    }
 
 
 def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:

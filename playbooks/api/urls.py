@@ -18,8 +18,10 @@ from playbooks.api import (
     health,
     holds,
     ingest,
+    never_touch,
     people,
     playbooks,
+    policies,
     questions,
     roles,
     rotas,
@@ -30,6 +32,7 @@ from playbooks.api import (
 )
 
 VERSION = "playbooks/<slug:slug>/versions/<int:number>/"
+POLICY = "policies/<slug:slug>/versions/<int:number>/"
 
 urlpatterns: list[URLPattern] = [
     path("health/", health.Health.as_view()),
@@ -94,6 +97,23 @@ urlpatterns: list[URLPattern] = [
     path("holds/", holds.Holds.as_view()),
     path("holds/<uuid:pk>/release/", holds.Release.as_view()),
     path("expiries/", holds.Expiries.as_view()),
+    path("policies/", policies.Policies.as_view()),
+    path("policies/check/", policies.Check.as_view()),
+    path("policies/explain/", policies.Explain.as_view()),
+    path("policies/simulate/", policies.Simulate.as_view()),
+    path("policies/<slug:slug>/", policies.Policy.as_view()),
+    path("policies/<slug:slug>/versions/", policies.Versions.as_view()),
+    path(POLICY, policies.Version.as_view()),
+    path(f"{POLICY}submit/", policies.Submission.as_view()),
+    path(f"{POLICY}send-back/", policies.Return.as_view()),
+    path(f"{POLICY}adapt/", policies.Adaptation.as_view()),
+    path(f"{POLICY}diff/<int:other>/", policies.Diff.as_view()),
+    path(f"{POLICY}simulate/", policies.VersionSimulation.as_view()),
+    path(f"{POLICY}second/", policies.Second.as_view()),
+    path(f"{POLICY}publish/", policies.Publication.as_view()),
+    path(f"{POLICY}retire/", policies.Retirement.as_view()),
+    path("never-touch/", never_touch.NeverTouch.as_view()),
+    path("never-touch/<uuid:pk>/remove/", never_touch.Removal.as_view()),
     path("sources/", administration.Sources.as_view()),
     path("tokens/", administration.Tokens.as_view()),
     path("people/", people.People.as_view()),

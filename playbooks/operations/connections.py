@@ -68,7 +68,7 @@ def configure(
         _require_fitting(connector, settings, kept)
         row.settings, row.sealed = dict(settings), seal(kept)
         if row.environment != environment:
-            row.environment_at = now
+            row.environment_at, row.environment_by = now, caller.principal
         row.environment, row.is_simulated = environment, is_simulated
         row.revision += 1
         row.changed_at = now

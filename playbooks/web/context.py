@@ -40,6 +40,7 @@ SECTIONS = (
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
+    ("policies", "Policies", "policy", ("policies", "policy", "new-policy", "check-policy", "never-touch")),
     ("holds", "Operations", "hold", ("hold", "expiries", "review")),
     ("access", "Teams and roles", "person", ("access",)),
     ("audit", "Audit", "audit", ("audit",)),
@@ -50,6 +51,7 @@ HIDDEN = {
     "audit": "see_audit",
     "access": "see_people",
     "holds": "see_run",
+    "policies": "see_policy",
 }  # from whoever has not this permission
 OF_RUN = ("run", "resolve")
 
