@@ -30,7 +30,8 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
     Seats and decisions are read from the rows' prefetched relations where they have them.
     """
     everybody = {person.pk, *(each.person_id for request in requests for each in request.decisions.all())}
-    known, now = People.of(everybody), timezone.now()
+    now = timezone.now()
+    known = People.of(everybody, now)
     seats, standing = seats_of(requests, now), standing_of_person(person, requests, known, now)
     makers = rule_makers_of(requests, now - COOLING)
     return {
@@ -44,8 +45,8 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
 def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:
     """For each request what those bring, as they are now, whose approvals count."""
     everybody = {each.person_id for request in requests for each in request.decisions.all()}
-    known = People.of(everybody)
-    return {request.pk: _approvals(_decided(request), known) for request in requests}
+    known = People.of(everybody, timezone.now())
+    return {request.pk: _approvals(request, known) for request in requests}
 
 
 def _facts(request: ApprovalRequest, standing: Standing, seats: tuple[Seat, ...], known: People) -> Facts:
@@ -58,7 +59,7 @@ def _facts(request: ApprovalRequest, standing: Standing, seats: tuple[Seat, ...]
         requesters=request.requesters,
         authors=request.authors,
         through=request.through,
-        approvals=_approvals(decided, known),
+        approvals=_approvals(request, known),
         denied=frozenset(
             str(each.person_id) for each in decided if each.verdict == Verdict.DENY and each.stands
         ),
@@ -102,10 +103,10 @@ def _decided(request: ApprovalRequest) -> list[Decision]:
     return sorted(request.decisions.all(), key=lambda each: (each.decided_at, each.pk))
 
 
-def _approvals(decided: Sequence[Decision], known: People) -> dict[str, Entitlement]:
+def _approvals(request: ApprovalRequest, known: People) -> dict[str, Entitlement]:
     return {
-        str(each.person_id): known.entitlement(each.person_id, each.decided_at)
-        for each in decided
+        str(each.person_id): known.entitlement(each.person_id, each.decided_at, request)
+        for each in _decided(request)
         if each.verdict == Verdict.APPROVE and each.stands
     }
 
