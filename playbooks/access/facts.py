@@ -43,10 +43,24 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
 
 
 def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:
-    """For each request what those bring, as they are now, whose approvals count."""
+    """For each request what those bring, as they are now, whose approvals count: nothing once they stand in for
+    somebody who has a hand in it.
+    """
     everybody = {each.person_id for request in requests for each in request.decisions.all()}
-    known = People.of(everybody, timezone.now())
-    return {request.pk: _approvals(request, known) for request in requests}
+    now = timezone.now()
+    known = People.of(everybody, now)
+    return {
+        request.pk: {
+            person: Entitlement(frozenset()) if _is_partial(person, request, known, now) else held
+            for person, held in _approvals(request, known).items()
+        }
+        for request in requests
+    }
+
+
+def _is_partial(person: str, request: ApprovalRequest, known: People, now: datetime) -> bool:
+    standing_in = known.substitutions.lately(UUID(person), now).keys()
+    return not standing_in.isdisjoint({*request.requesters, *request.authors, *request.through})
 
 
 def _facts(request: ApprovalRequest, standing: Standing, seats: tuple[Seat, ...], known: People) -> Facts:

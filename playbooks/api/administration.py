@@ -126,7 +126,7 @@ class ConnectionLimits(Endpoint):
 
 
 class ConnectionOwner(Endpoint):
-    needs = {"POST": Need(("manage_connection",), None)}
+    needs = {"POST": MANAGE_CONNECTION}
 
     @described(
         "connections_give_to",

@@ -61,8 +61,14 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
         return page(request, pk, refusal=refusal_of(request, error))
-    messages.success(request, DONE[RequestStatus(decided.status)])
+    messages.success(request, _done(verdict, RequestStatus(decided.status)))
     return redirect("approval", pk=pk)
+
+
+def _done(verdict: Verdict, status: RequestStatus) -> str:
+    if verdict is Verdict.DENY and status is RequestStatus.OPEN:
+        return "Your denial is recorded. It takes more denials than yours to deny it."
+    return DONE[status]
 
 
 def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> HttpResponse:

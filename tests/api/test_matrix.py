@@ -142,7 +142,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("approvals/<uuid:pk>/withdraw/", "post"): Row(
         ("see_request",), "case", {"uuid:pk": "request"}, WHY, seat=()
     ),
-    ("approvals/<uuid:pk>/ask-again/", "post"): case("start_run", pk="request", evidence="New."),
+    ("approvals/<uuid:pk>/ask-again/", "post"): case("start_run", pk="request", evidence="It is new."),
     ("approvals/<uuid:pk>/break-glass/", "post"): Row(
         ("break_glass",), "case", {"uuid:pk": "request"}, {"digest": "$digest", **WHY}, seat=()
     ),
@@ -159,8 +159,16 @@ ROWS: dict[tuple[str, str], Row] = {
         STEPS_UP, parts=NOTHING, body={"password": "x", "code": "000000"}, is_nowhere=True
     ),
     ("delegations/", "get"): Row(("see_people",)),
-    ("delegations/", "post"): Row(("see_people",)),
-    ("delegations/<uuid:pk>/end/", "post"): Row(("see_people",), parts=NOTHING, is_nowhere=True),
+    ("delegations/", "post"): Row(
+        ("see_people",), body={"substitute": "tier2", "ends_at": "2020-01-01T00:00:00Z", **WHY}
+    ),
+    ("delegations/<uuid:pk>/end/", "post"): Row(("see_people",), parts={"uuid:pk": "delegation"}, seat=()),
+    ("rotas/", "get"): Row(("see_people",)),
+    ("rotas/", "post"): Row(MANAGE, body={"rota": "network", "shifts": []}),
+    ("shifts/<uuid:pk>/withdraw/", "post"): Row(MANAGE, parts={"uuid:pk": "shift"}),
+    ("connections/<slug:name>/owner/", "post"): of_team(
+        "manage_connection", parts={"slug:name": "connection"}, owner=""
+    ),
     ("connections/", "get"): Row(("see_connection",)),
     ("connections/", "post"): of_team(
         "manage_connection", parts={}, name="$connection", connector="nftables"
