@@ -105,11 +105,13 @@ def standing_of_person(
 ) -> Standing:
     stands_in_for = known.substitutions.at(person.pk, now)
     lately = known.substitutions.lately(person.pk, now)
-    about = CaseSubject.objects.filter(principal=person, case__in={each.run.case_id for each in requests})
+    accounts = accounts_of([person.pk])[person.pk]
+    cases = {each.run.case_id for each in requests}
+    about = CaseSubject.objects.filter(principal__in=accounts, case__in=cases)
     return Standing(
         person=person,
         roles=known.roles[person.pk],
-        accounts=accounts_of([person.pk])[person.pk] - {person.pk},
+        accounts=accounts - {person.pk},
         stands_in_for=stands_in_for,
         stood_in_for={each: name for each, name in lately.items() if each not in stands_in_for},
         fresh_grants=known.fresh_grants[person.pk],

@@ -7,14 +7,17 @@ deciding transaction.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
 
 from playbooks.access.deciders import People, Standing, standing_of_person, team_of
+from playbooks.access.rule_makers import rule_makers_of
 from playbooks.access.seats import meant_by
 from playbooks.domain.duty_facts import Facts
+from playbooks.domain.policies.facts import COOLING
 from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
 from playbooks.models import ApprovalRequest, Principal
@@ -30,14 +33,34 @@ def facts_to_approve(person: Principal, requests: Sequence[ApprovalRequest]) -> 
     now = timezone.now()
     known = People.of(everybody, now)
     seats, standing = seats_of(requests, now), standing_of_person(person, requests, known, now)
-    return {request.pk: _facts(request, standing, seats[request.pk], known) for request in requests}
+    makers = rule_makers_of(requests, now - COOLING)
+    return {
+        request.pk: replace(
+            _facts(request, standing, seats[request.pk], known), rule_makers=makers[request.pk]
+        )
+        for request in requests
+    }
 
 
 def standing_of(requests: Sequence[ApprovalRequest]) -> dict[UUID, dict[str, Entitlement]]:
-    """For each request what those bring, as they are now, whose approvals count."""
+    """For each request what those bring, as they are now, whose approvals count: nothing once they stand in for
+    somebody who has a hand in it.
+    """
     everybody = {each.person_id for request in requests for each in request.decisions.all()}
-    known = People.of(everybody, timezone.now())
-    return {request.pk: _approvals(request, known) for request in requests}
+    now = timezone.now()
+    known = People.of(everybody, now)
+    return {
+        request.pk: {
+            person: Entitlement(frozenset()) if _is_partial(person, request, known, now) else held
+            for person, held in _approvals(request, known).items()
+        }
+        for request in requests
+    }
+
+
+def _is_partial(person: str, request: ApprovalRequest, known: People, now: datetime) -> bool:
+    standing_in = known.substitutions.lately(UUID(person), now).keys()
+    return not standing_in.isdisjoint({*request.requesters, *request.authors, *request.through})
 
 
 def _facts(request: ApprovalRequest, standing: Standing, seats: tuple[Seat, ...], known: People) -> Facts:

@@ -41,7 +41,7 @@ from playbooks.models import (
     Turn,
 )
 from playbooks.operations.refusals import LostRace
-from playbooks.operations.statements import Insert, Update, Write, write
+from playbooks.operations.statements import AT_ONCE, Insert, Update, Write, write
 
 Row = TypeVar("Row", bound=Model)
 
@@ -58,9 +58,6 @@ STATUSES: Mapping[type[Model], type[StrEnum]] = {
     Question: QuestionStatus,
     Expiry: ExpiryStatus,
 }
-
-
-AT_ONCE = 500  # rows of one statement; the databases bound its parameters
 
 
 class ForbiddenMove(Exception):
