@@ -189,10 +189,6 @@ ROWS: dict[tuple[str, str], Row] = {
     ("sources/", "get"): Row(("manage_source",)),
     ("sources/", "post"): Row(("manage_source",), body={"slug": "new", "kind": "normal"}),
     ("tokens/", "get"): Row(("see_people",)),
-    ("step-up/", "post"): Row(body={"purpose": "everything"}),
-    ("step-up/<uuid:pk>/prove/", "post"): Row(
-        parts=NOTHING, is_nowhere=True, body={"password": "x", "code": "000000"}
-    ),
     ("tokens/", "post"): Row(("see_people",), body={"scopes": ["everything"]}),
     ("tokens/<uuid:pk>/", "delete"): Row(parts=NOTHING, is_nowhere=True),
     ("sessions/", "get"): Row(),
