@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
+
 from playbooks.access import roles_of
-from playbooks.domain.duties import Decider, Facts
+from playbooks.domain.duties import Decider, Facts, denials
 from playbooks.domain.seats import Seat
 from playbooks.domain.statuses import Verdict
 from playbooks.models import ApprovalRequest, Principal
@@ -52,3 +54,12 @@ def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
         shown_digest=request.digest,
         current_digest=request.digest,
     )
+
+
+def could_decide(request: ApprovalRequest, people: Sequence[Principal]) -> frozenset[UUID]:
+    """Those of `people` whom no rule forbids to approve the request now, in three queries for all."""
+    if not people:
+        return frozenset()
+    prefetch_related_objects([request], "seats", "decisions")
+    roles = roles_of({each.pk for each in people} | {each.person_id for each in request.decisions.all()})
+    return frozenset(each.pk for each in people if not denials(_facts(request, each, roles)))

@@ -79,7 +79,7 @@ class Rules:
     zone: str = "UTC"
 
     def when(self, kind: NoticeKind, medium: Medium) -> When:
-        return self.chosen.get(kind, {}).get(medium, DEFAULT[kind])
+        return When(self.chosen.get(kind, {}).get(medium, DEFAULT[kind]))
 
     def errors(self) -> list[tuple[str, str]]:
         """(field, sentence) for each value that no rules can have."""

@@ -38,6 +38,14 @@ ROLES: Mapping[str, Role] = {
     # Users, connections, configuration; no right to approve comes with it.
     "administrator": Role(
         "Administrator",
-        SEE | {"see_audit", "manage_people", "manage_connection", "manage_source", "place_hold"},
+        SEE
+        | {
+            "see_audit",
+            "manage_people",
+            "manage_connection",
+            "manage_source",
+            "manage_notices",
+            "place_hold",
+        },
     ),
 }

@@ -65,6 +65,15 @@ class ExpiryStatus(StrEnum):
     ENDED = "ended"  # it was taken back, by its time or by a rollback
 
 
+class NoticeStatus(StrEnum):
+    """A message that is to go out."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    GIVEN_UP = "given_up"
+    DROPPED = "dropped"  # nobody wanted it any more when it would have gone out
+
+
 class RequestStatus(StrEnum):
     OPEN = "open"
     GRANTED = "granted"
@@ -193,6 +202,12 @@ TRANSITIONS: Mapping[type[StrEnum], Table] = {
         ExpiryStatus.UNDOING: frozenset({ExpiryStatus.ACTIVE, ExpiryStatus.ENDED}),
         ExpiryStatus.RELEASED: frozenset({ExpiryStatus.ENDED}),
         ExpiryStatus.ENDED: frozenset(),
+    },
+    NoticeStatus: {
+        NoticeStatus.QUEUED: frozenset({NoticeStatus.SENT, NoticeStatus.GIVEN_UP, NoticeStatus.DROPPED}),
+        NoticeStatus.SENT: frozenset(),
+        NoticeStatus.GIVEN_UP: frozenset(),
+        NoticeStatus.DROPPED: frozenset(),
     },
     RequestStatus: {
         REQUEST.OPEN: frozenset(

@@ -102,6 +102,11 @@ class Verb(StrEnum):
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
 
+    NOTICE_RULES_CHANGED = "notice.rules_changed", "Somebody changed what they are told, how and when."
+    NOTICE_CHANNEL_ADDED = "notice.channel_added", "An address for notices was added."
+    NOTICE_CHANNEL_REMOVED = "notice.channel_removed", "An address for notices was removed."
+    NOTICE_UNDELIVERED = "notice.undelivered", "Notices to somebody no longer arrive."
+
     EXPORT_MADE = "export.made", "Evidence was exported."
 
     DEMO_LOADED = "demo.loaded", "The demonstration was loaded."

@@ -5,6 +5,7 @@ from playbooks.models.alerts import Alert, AlertRaw, Source
 from playbooks.models.approvals import ApprovalRequest, Consumption, Late, Seat
 from playbooks.models.cases import Case
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
+from playbooks.models.notices import Notice, NoticeChannel, NoticeRules
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
@@ -27,6 +28,9 @@ __all__ = [
     "IdempotencyKey",
     "Late",
     "Membership",
+    "Notice",
+    "NoticeChannel",
+    "NoticeRules",
     "Playbook",
     "PlaybookVersion",
     "Principal",

@@ -22,7 +22,7 @@ from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Late, Principal
 from playbooks.models.decisions import Decision
-from playbooks.operations import idempotency, requests
+from playbooks.operations import idempotency, requests, telling
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.moves import move_step
@@ -231,6 +231,7 @@ def _late_escalate(change: Change, request: ApprovalRequest) -> None:
         subject=requests.request_subject(request),
         facts={"request": str(request.pk), "due_at": request.due_at.isoformat()},
     )
+    change.tellings += telling.request_escalated(request)
 
 
 def _late_hold(change: Change, request: ApprovalRequest) -> None:
@@ -244,6 +245,7 @@ def _late_hold(change: Change, request: ApprovalRequest) -> None:
         subject=requests.request_subject(request),
         facts={"request": str(request.pk), "due_at": None},
     )
+    change.tellings += telling.request_escalated(request)
 
 
 _LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_hold}

@@ -16,7 +16,8 @@ from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step
-from playbooks.operations import bell, moves
+from playbooks.operations import bell, moves, notices
+from playbooks.operations.notices import Telling
 from playbooks.operations.refusals import Missing
 from playbooks.operations.statements import fetch, key
 
@@ -49,6 +50,7 @@ class Change:
     ready: int = 0  # steps that became ready
     unwritten: list[Step] = field(default_factory=list)  # of those, not in the database yet
     turns: int = 0  # that were started
+    tellings: list[Telling] = field(default_factory=list)  # what people are told of it
 
     def note(
         self,
@@ -93,8 +95,8 @@ class Change:
         self.unwritten.clear()
 
     def finish(self, *, taken: int = 0) -> None:
-        """Appends the entries, and rings when more steps are ready than those `taken` by the caller itself: whoever
-        hears it claims one, and rings for the next.
+        """Appends the entries, tells people, and rings when more steps are ready than those `taken` by the caller
+        itself: whoever hears it claims one, and rings for the next.
 
         Whoever drove the run before has no picture of it any more that is up to date.
         """
@@ -102,6 +104,7 @@ class Change:
         if self.run.driver != self.driver:
             Run.objects.filter(pk=self.run.pk).update(driver=self.driver)
         audit.append(*self.entries)
+        notices.tell(self.tellings, now=self.now)
         if self.ready > taken:
             bell.ring(self.run.pk)
 

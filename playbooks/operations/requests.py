@@ -17,10 +17,12 @@ from playbooks.domain.coverage import covered_by
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
+from playbooks.domain.notices import NoticeKind
 from playbooks.domain.statuses import RequestStatus, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Run, Seat, Step
+from playbooks.operations import telling
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
@@ -32,6 +34,13 @@ from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
 
 BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
 OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
+# What people are told when a request is closed. Who withdraws one, and consumes it, knows.
+TOLD = {
+    RequestStatus.GRANTED: NoticeKind.REQUEST_GRANTED,
+    RequestStatus.DENIED: NoticeKind.REQUEST_DENIED,
+    RequestStatus.EXPIRED: NoticeKind.REQUEST_DENIED,
+    RequestStatus.VOIDED: NoticeKind.REQUEST_VOIDED,
+}
 IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
 
 
@@ -66,6 +75,8 @@ def renew(change: Change, request: ApprovalRequest, *, changed: str, frozen_at: 
 def close(change: Change, request: ApprovalRequest, status: RequestStatus, verb: Verb, **facts: Any) -> None:
     move(request, status, closed_at=change.now)
     change.note(verb, subject=request_subject(request), facts={**_identity(request), **facts})
+    if status in TOLD:
+        change.tellings += telling.request_closed(request, TOLD[status], str(facts.get("sentence", "")))
 
 
 def request_subject(request: ApprovalRequest) -> Subject:
@@ -196,6 +207,7 @@ def _open(change: Change, frame: Frame, gate: Step, frozen_at: str) -> ApprovalR
     request = _create(change, gate, about, question, shown_to_people(frame, document.show))
     _place_seats(request, about["seats"])
     _note_opened(change, request, definition)
+    change.tellings += telling.request_opened(request)
     return request
 
 

@@ -14,7 +14,7 @@ from playbooks.domain.roles import ROLES
 from playbooks.models import Principal
 from playbooks.operations import people
 from playbooks.operations.caller import SYSTEM
-from playbooks.operations.refusals import Missing
+from playbooks.operations.refusals import Invalid, Missing
 
 
 class Command(BaseCommand):
@@ -26,6 +26,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", default="", help="as people read it")
+        parser.add_argument("--email", help="where notices by mail go; empty for nowhere")
         parser.add_argument("--role", action="append", default=[], choices=sorted(ROLES), help="to give")
         parser.add_argument("--take", action="append", default=[], choices=sorted(ROLES), help="to take away")
         parser.add_argument("--deactivate", action="store_true", help="ends all access, by tokens too")
@@ -41,7 +42,8 @@ class Command(BaseCommand):
             raise CommandError(f"There is nobody called {username}.")
         password = _password()
         name = options["name"] or username
-        people.create(username, actor=SYSTEM, name=name, password=password, roles=options["role"])
+        made = people.create(username, actor=SYSTEM, name=name, password=password, roles=options["role"])
+        _set_email(made, options["email"])
         self.stdout.write(f"{name} can sign in as {username}.")
 
 
@@ -53,8 +55,18 @@ def _change(person: Principal, options: dict[str, Any]) -> None:
             people.revoke(person, role, actor=SYSTEM)
     except Missing as error:
         raise CommandError(str(error)) from error
+    _set_email(person, options["email"])
     if options["deactivate"]:
         people.deactivate(person, actor=SYSTEM)
+
+
+def _set_email(person: Principal, email: str | None) -> None:
+    if email is None:
+        return
+    try:
+        people.set_email(person, email, actor=SYSTEM)
+    except Invalid as error:
+        raise CommandError(str(error)) from error
 
 
 def _described(person: Principal) -> str:

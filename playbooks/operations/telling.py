@@ -1,0 +1,204 @@
+"""What is told of requests, questions, runs and changes for a time: to whom, in which words, with which page.
+
+What came from outside or from a playbook is one line that can do nothing (domain/plain_text.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from playbooks.access.facts import could_decide
+from playbooks.domain.notices import NoticeKind
+from playbooks.domain.plain_text import one_line
+from playbooks.models import ApprovalRequest, Expiry, Question, Run, Step
+from playbooks.operations.notices import Telling, reachable
+
+LAST_PART = 4  # of the time that there is to decide: a quarter
+LONGEST_WARNING = timedelta(hours=1)
+TITLE = 160
+
+
+def request_opened(request: ApprovalRequest) -> list[Telling]:
+    """It is asked, and, of those who have not decided by then, once more before it is late."""
+    people = _deciders(request)
+    asked = _to_decide(request, NoticeKind.REQUEST_OPENED, "Approval asked", people)
+    return [asked, *_reminder(request, people)]
+
+
+def request_escalated(request: ApprovalRequest) -> list[Telling]:
+    people = _deciders(request)
+    again = request.escalated_at.isoformat() if request.escalated_at else ""
+    late = _to_decide(request, NoticeKind.REQUEST_ESCALATED, "Late", people, again=again)
+    return [late, *_reminder(request, people)]
+
+
+def request_closed(request: ApprovalRequest, kind: NoticeKind, sentence: str = "") -> list[Telling]:
+    """For those who asked; when it is void, for those who decided as well."""
+    people = {UUID(each) for each in request.requesters}
+    if kind is NoticeKind.REQUEST_VOIDED:
+        people |= set(request.decisions.values_list("person", flat=True))
+    heads = {
+        NoticeKind.REQUEST_GRANTED: "Approved",
+        NoticeKind.REQUEST_DENIED: "Not approved",
+        NoticeKind.REQUEST_VOIDED: "Asked again, since it has changed",
+    }
+    return [
+        Telling(
+            kind,
+            ("request", str(request.pk)),
+            _title(heads[kind], request.question),
+            _lines(_of_run(request.run), one_line(sentence)),
+            request_path(request.pk),
+            people=frozenset(people),
+            roles=_roles(request),
+        )
+    ]
+
+
+def question_opened(question: Question) -> list[Telling]:
+    people = reachable().filter(memberships__group__name=question.role)
+    return [
+        Telling(
+            NoticeKind.QUESTION_OPENED,
+            ("question", str(question.pk)),
+            _title("A run asks", question.text),
+            _lines(_of_run(question.run), _until(question.due_at)),
+            f"/questions/{question.pk}/",
+            people=frozenset(people.values_list("pk", flat=True)),
+            roles=frozenset({question.role}),
+        )
+    ]
+
+
+def run_ended(run: Run, sentence: str = "") -> list[Telling]:
+    words = run.status.replace("_", " ")
+    again = f"{run.status}-{run.rollbacks}"
+    return _of_run_itself(run, NoticeKind.RUN_ENDED, f"Run {words}", [one_line(sentence)], again=again)
+
+
+def run_stuck(run: Run, step: Step) -> list[Telling]:
+    more = [
+        f"Nobody knows whether the step {step.key} happened: look at its target, and say on the page what you found."
+    ]
+    return _of_run_itself(
+        run,
+        NoticeKind.RUN_STUCK,
+        "A step is unknown",
+        more,
+        again=f"{step.pk}-{step.attempt_count}",
+        also=_owner_of(step),
+    )
+
+
+def expiry_failed(expiry: Expiry, run: Run, sentence: str) -> list[Telling]:
+    """The first time that it could not be taken back; the page has how often it was tried since."""
+    more = [
+        f"What the step {expiry.step.key} did was for a time only, and could not be taken back.",
+        one_line(sentence),
+        "It is tried again.",
+    ]
+    return _of_run_itself(
+        run,
+        NoticeKind.EXPIRY_FAILED,
+        "Not taken back",
+        more,
+        again=str(expiry.pk),
+        also=_owner_of(expiry.step),
+    )
+
+
+def request_path(request: UUID) -> str:
+    return f"/approvals/{request}/"
+
+
+def run_path(run: UUID) -> str:
+    return f"/runs/{run}/"
+
+
+def _deciders(request: ApprovalRequest) -> frozenset[UUID]:
+    """Those who could be told and whom no rule forbids to decide, by the facts of now."""
+    fitting = reachable().filter(memberships__group__name__in=_roles(request)).distinct()
+    return could_decide(request, list(fitting))
+
+
+def _to_decide(
+    request: ApprovalRequest,
+    kind: NoticeKind,
+    head: str,
+    people: frozenset[UUID],
+    *,
+    again: str = "",
+    not_before: datetime | None = None,
+) -> Telling:
+    return Telling(
+        kind,
+        ("request", str(request.pk)),
+        _title(head, request.question),
+        _lines(_of_run(request.run), _until(request.due_at)),
+        request_path(request.pk),
+        people=people,
+        roles=_roles(request),
+        again=again,
+        not_before=not_before,
+    )
+
+
+def _reminder(request: ApprovalRequest, people: frozenset[UUID]) -> list[Telling]:
+    """It goes out when the last part of the time begins; by then it may be of no use any more (deliveries.py)."""
+    if request.due_at is None:
+        return []
+    warning = min(timedelta(seconds=request.within_seconds) / LAST_PART, LONGEST_WARNING)
+    again, at = request.due_at.isoformat(), request.due_at - warning
+    return [_to_decide(request, NoticeKind.REQUEST_DUE, "Soon late", people, again=again, not_before=at)]
+
+
+def _of_run_itself(
+    run: Run,
+    kind: NoticeKind,
+    head: str,
+    more: Iterable[str],
+    *,
+    again: str,
+    also: UUID | None = None,
+) -> list[Telling]:
+    """For whoever asked for it, and for one more."""
+    people = frozenset(each for each in (run.requested_by_id, also) if each is not None)
+    return [
+        Telling(
+            kind,
+            ("run", str(run.pk)),
+            _title(head, str(run)),
+            _lines(*more),
+            run_path(run.pk),
+            people=people,
+            roles=None,
+            again=again,
+        )
+    ]
+
+
+def _owner_of(step: Step) -> UUID | None:
+    """Who owns the connection that the step uses."""
+    return step.connection.owner_id if step.connection else None
+
+
+def _roles(request: ApprovalRequest) -> frozenset[str]:
+    return frozenset(seat.role for seat in request.seats.all())
+
+
+def _title(head: str, subject: str) -> str:
+    return f"{head}: {one_line(subject, most=TITLE)}"
+
+
+def _of_run(run: Run) -> str:
+    return f"Run: {one_line(str(run))}"
+
+
+def _until(moment: datetime | None) -> str:
+    return f"Until: {moment:%Y-%m-%d %H:%M} UTC" if moment else "Without a deadline."
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(line for line in lines if line)
