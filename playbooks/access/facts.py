@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db.models import prefetch_related_objects
 
 from playbooks.access import roles_of
-from playbooks.domain.duties import Decider, Facts, denials
-from playbooks.domain.seats import Seat
+from playbooks.domain.duties import denials
+from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
 from playbooks.models import ApprovalRequest, Principal
 
@@ -47,9 +48,13 @@ def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
         seats=tuple(Seat(seat.role) for seat in sorted(request.seats.all(), key=lambda each: each.position)),
         requesters=request.requesters,
         authors=request.authors,
+        through=request.through,
         approvals={
-            str(each.person_id): roles[each.person_id] for each in decided if each.verdict == Verdict.APPROVE
+            str(each.person_id): Entitlement(roles[each.person_id], frozenset({str(each.person_id)}))
+            for each in decided
+            if each.verdict == Verdict.APPROVE
         },
+        denied=frozenset(str(each.person_id) for each in decided if each.verdict == Verdict.DENY),
         deciders=frozenset(str(each.person_id) for each in decided),
         shown_digest=request.digest,
         current_digest=request.digest,
@@ -57,9 +62,11 @@ def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
 
 
 def could_decide(request: ApprovalRequest, people: Sequence[Principal]) -> frozenset[UUID]:
-    """Those of `people` whom no rule forbids to approve the request now, in three queries for all."""
-    if not people:
-        return frozenset()
+    """Those of `people` who may approve the request now, or could once they have proved their second factor."""
     prefetch_related_objects([request], "seats", "decisions")
-    roles = roles_of({each.pk for each in people} | {each.person_id for each in request.decisions.all()})
-    return frozenset(each.pk for each in people if not denials(_facts(request, each, roles)))
+    facts = {person.pk: facts_to_approve(person, [request])[request.pk] for person in people}
+    return frozenset(
+        person
+        for person, about in facts.items()
+        if {each.rule for each in denials(about)} <= {"not_stepped_up"}
+    )

@@ -16,6 +16,7 @@ from playbooks.domain import (
     archive,
     completeness,
     duties,
+    duty_facts,
     ed25519,
     entries,
     notes,
@@ -28,6 +29,7 @@ from playbooks.domain import (
 # Each module after those that it imports.
 MODULES: Sequence[ModuleType] = (
     seats,
+    duty_facts,
     duties,
     tree,
     ed25519,

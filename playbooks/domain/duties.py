@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from playbooks.domain.seats import Seat, fitting, match
+from playbooks.domain.duty_facts import Facts
+from playbooks.domain.seats import Entitlement, fitting, match
+
+STRENGTH = {"": 0, "fresh": 1, "bound": 2}
+TAKES = {
+    "fresh": "This takes a proof of your second factor within the last five minutes. Give it and decide again.",
+    "bound": "This cannot be taken back, so it takes a proof of your second factor over this very decision.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,81 +28,13 @@ class Denial:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decider:
-    id: str
-    name: str
-    is_active: bool
-    is_person: bool  # False for a service account
-    by_token: bool  # an API token, not a person's own session
-    is_superuser: bool
-    roles: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """All that the rules look at.
-
-    `requesters` and `authors` map a person's id to their name. `approvals` maps each person who approved so
-    far, in order, to the roles that they held. `deciders` are all who decided, whatever the verdict.
-    """
-
-    decider: Decider
-    verdict: str  # "approve" or "deny"
-    status: str
-    seats: tuple[Seat, ...]
-    requesters: Mapping[str, str]
-    authors: Mapping[str, str]
-    approvals: Mapping[str, frozenset[str]]
-    deciders: frozenset[str]
-    shown_digest: str
-    current_digest: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The facts as plain JSON values; `Facts.from_json` is the way back."""
-        decider = self.decider
-        return {
-            "decider": {
-                "id": decider.id,
-                "name": decider.name,
-                "is_active": decider.is_active,
-                "is_person": decider.is_person,
-                "by_token": decider.by_token,
-                "is_superuser": decider.is_superuser,
-                "roles": sorted(decider.roles),
-            },
-            "verdict": self.verdict,
-            "status": self.status,
-            "seats": [{"role": seat.role} for seat in self.seats],
-            "requesters": dict(self.requesters),
-            "authors": dict(self.authors),
-            "approvals": [{"person": p, "roles": sorted(roles)} for p, roles in self.approvals.items()],
-            "deciders": sorted(self.deciders),
-            "shown_digest": self.shown_digest,
-            "current_digest": self.current_digest,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Facts:
-        """Raises KeyError or TypeError where a fact is missing or malformed."""
-        decider = value["decider"]
-        return cls(
-            decider=Decider(**{**decider, "roles": frozenset(decider["roles"])}),
-            verdict=value["verdict"],
-            status=value["status"],
-            seats=tuple(Seat(seat["role"]) for seat in value["seats"]),
-            requesters=dict(value["requesters"]),
-            authors=dict(value["authors"]),
-            approvals={each["person"]: frozenset(each["roles"]) for each in value["approvals"]},
-            deciders=frozenset(value["deciders"]),
-            shown_digest=value["shown_digest"],
-            current_digest=value["current_digest"],
-        )
-
-
 def denials(facts: Facts) -> tuple[Denial, ...]:
-    """Every rule that forbids this decision, in the order of the design; empty when it is allowed."""
-    return tuple(Denial(rule.__name__, sentence) for rule in RULES if (sentence := rule(facts)) is not None)
+    """Every rule that forbids this decision, in the order of the design; empty when it is allowed.
+
+    With the profile "solo" there is nobody else: what it confirms is recorded as confirmed, not as approved.
+    """
+    rules = [rule for rule in RULES if facts.profile != "solo" or rule not in NEED_SOMEBODY_ELSE]
+    return tuple(Denial(rule.__name__, sentence) for rule in rules if (sentence := rule(facts)) is not None)
 
 
 def token_not_person(facts: Facts) -> str | None:
@@ -116,14 +54,77 @@ def own_request(facts: Facts) -> str | None:
     return "You asked for this run, so somebody else has to decide it."
 
 
+def requested_through(facts: Facts) -> str | None:
+    if facts.decider.id not in facts.through:
+        return None
+    return (
+        "This run began through you (your token, your schedule, or a version that you published), so somebody "
+        "else has to decide it."
+    )
+
+
 def own_playbook(facts: Facts) -> str | None:
     if facts.decider.id not in facts.authors:
         return None
     return "You wrote this version of the playbook, so somebody else has to decide what it does."
 
 
+def own_policy(facts: Facts) -> str | None:
+    changed = facts.rule_makers.get(facts.decider.id)
+    if changed is None:
+        return None
+    return f"You changed {changed} in the last day, and this is decided by it, so somebody else has to."
+
+
+def own_grant(facts: Facts) -> str | None:
+    """Holds a role that fits, and holds it by somebody's gift who has a hand in this."""
+    held = Entitlement(facts.decider.roles, facts.entitlement.people)
+    if fitting(facts.seats, facts.entitlement) or not fitting(facts.seats, held):
+        return None
+    return (
+        "The right by which you would decide was given to you in the last day by yourself, or by somebody who has "
+        "a hand in this."
+    )
+
+
+def same_person_other_account(facts: Facts) -> str | None:
+    mine = facts.decider.accounts & {*facts.influential, *facts.deciders}
+    if not mine:
+        return None
+    return (
+        "Another account of yours has a hand in this or has decided it already; all your accounts count as one "
+        "person."
+    )
+
+
+def delegate_of_requester(facts: Facts) -> str | None:
+    for person, name in facts.decider.stands_in_for.items():
+        if person in facts.influential:
+            return f"You stand in for {name}, who has a hand in this, so you cannot decide it either."
+    return None
+
+
+def conflict_of_interest(facts: Facts) -> str | None:
+    named = sorted(facts.named & facts.decider.known_as)
+    return f"This is about you ({named[0]}), so somebody else has to decide it." if named else None
+
+
+def history(facts: Facts) -> str | None:
+    duties = sorted(facts.decider.history & facts.incompatible)
+    if not duties:
+        return None
+    return f"In this case you have already {duties[0]}, which does not go together with deciding."
+
+
+def outside_team(facts: Facts) -> str | None:
+    if not facts.team or facts.team in facts.decider.teams:
+        return None
+    return f"This is a matter of the team {facts.team_name}, to which you do not belong."
+
+
 def not_in_seat(facts: Facts) -> str | None:
-    if fitting(facts.seats, facts.decider.roles):
+    held = Entitlement(facts.decider.roles, facts.entitlement.people)
+    if fitting(facts.seats, held):
         return None
     wanted = " or ".join(sorted({seat.role for seat in facts.seats}))
     if facts.decider.is_superuser:
@@ -132,16 +133,19 @@ def not_in_seat(facts: Facts) -> str | None:
 
 
 def already_decided(facts: Facts) -> str | None:
-    if facts.decider.id not in facts.deciders:
-        return None
-    return "You have already decided this request; each person decides once."
+    if facts.decider.id in facts.deciders:
+        return "You have already decided this request; each person decides once."
+    for person, name in facts.decider.stands_in_for.items():
+        if person in facts.deciders:
+            return f"You stand in for {name}, who has decided this request already."
+    return None
 
 
 def seat_taken(facts: Facts) -> str | None:
     """Somebody who fits a seat, but all that they fit are filled. A denial needs no free seat."""
     if facts.verdict != "approve" or facts.decider.id in facts.deciders:
         return None
-    mine = fitting(facts.seats, facts.decider.roles)
+    mine = fitting(facts.seats, facts.entitlement)
     if not mine or len(seated(facts, with_decider=True)) > len(seated(facts, with_decider=False)):
         return None
     return "Every seat that your roles fit is already filled by somebody else."
@@ -161,12 +165,19 @@ def stale_digest(facts: Facts) -> str | None:
     )
 
 
+def not_stepped_up(facts: Facts) -> str | None:
+    """A denial takes no proof: whoever stops something must not be kept from it."""
+    if facts.verdict != "approve" or STRENGTH[facts.decider.step_up] >= STRENGTH[facts.step_up]:
+        return None
+    return TAKES[facts.step_up]
+
+
 def seated(facts: Facts, *, with_decider: bool) -> dict[int, str]:
     """Seat index -> person for the approvals so far, and with the decider's own where asked."""
-    fits = {person: fitting(facts.seats, roles) for person, roles in facts.approvals.items()}
+    held: Mapping[str, Entitlement] = facts.approvals
     if with_decider:
-        fits[facts.decider.id] = fitting(facts.seats, facts.decider.roles)
-    return match(fits)
+        held = {**held, facts.decider.id: facts.entitlement}
+    return match({person: fitting(facts.seats, each) for person, each in held.items()})
 
 
 def is_quorum(facts: Facts) -> bool:
@@ -174,14 +185,43 @@ def is_quorum(facts: Facts) -> bool:
     return len(seated(facts, with_decider=True)) == len(facts.seats)
 
 
-RULES: tuple[Callable[[Facts], str | None], ...] = (
+def is_denied(facts: Facts) -> bool:
+    """Whether this denial is the one that ends it."""
+    return len(facts.denied | {facts.decider.id}) >= facts.denials_to_end
+
+
+Rule = Callable[[Facts], str | None]
+
+RULES: tuple[Rule, ...] = (
     token_not_person,
     deactivated,
     own_request,
+    requested_through,
     own_playbook,
+    own_policy,
+    own_grant,
+    same_person_other_account,
+    delegate_of_requester,
+    conflict_of_interest,
+    history,
+    outside_team,
     not_in_seat,
     already_decided,
     seat_taken,
     closed,
     stale_digest,
+    not_stepped_up,
+)
+NEED_SOMEBODY_ELSE: frozenset[Rule] = frozenset(
+    {
+        own_request,
+        requested_through,
+        own_playbook,
+        own_policy,
+        own_grant,
+        same_person_other_account,
+        delegate_of_requester,
+        conflict_of_interest,
+        history,
+    }
 )

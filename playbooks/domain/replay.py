@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from playbooks.domain.duties import Facts, denials, is_quorum
+from playbooks.domain.duties import denials, is_quorum
+from playbooks.domain.duty_facts import Facts
 from playbooks.domain.entries import Body
 
 IN_FORCE = frozenset({"granted", "consumed"})
@@ -38,6 +39,7 @@ class Request:
     not_covered: frozenset[str]  # steps that could not be shown
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
+    through: Mapping[str, str]
     status: str = "open"
     approvers: set[str] = field(default_factory=set)
     deciders: set[str] = field(default_factory=set)
@@ -137,6 +139,7 @@ class Replay:
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
+            through=facts["through"],
         )
 
     def _decide(self, entry: Body) -> None:
@@ -186,6 +189,9 @@ class Replay:
         )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
         _require(facts.authors == request.authors, "The authors are not those of the request.")
+        _require(
+            facts.through == request.through, "Those through whom it began are not those of the request."
+        )
 
     def _grant(self, facts: Mapping[str, Any]) -> None:
         request = self._request(facts)

@@ -11,14 +11,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One required place in a quorum: somebody who holds `role`."""
+    """One required place in a quorum: somebody who holds `role`.
+
+    Where `people` is given it names those who are meant, by id, and `role` only says how they were found: the owner
+    of the target, whoever is on call.
+    """
 
     role: str
+    people: frozenset[str] | None = None
 
 
-def fitting(seats: Sequence[Seat], roles: frozenset[str]) -> frozenset[int]:
-    """The indexes of the seats that somebody with `roles` could fill."""
-    return frozenset(index for index, seat in enumerate(seats) if seat.role in roles)
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """What somebody brings to a quorum: the roles that they hold, and the people that they are or stand in for."""
+
+    roles: frozenset[str]
+    people: frozenset[str] = frozenset()
+
+
+def fitting(seats: Sequence[Seat], held: Entitlement) -> frozenset[int]:
+    """The indexes of the seats that somebody could fill."""
+    return frozenset(index for index, seat in enumerate(seats) if _fits(seat, held))
 
 
 def match(fits: Mapping[str, frozenset[int]]) -> dict[int, str]:
@@ -31,6 +44,12 @@ def match(fits: Mapping[str, frozenset[int]]) -> dict[int, str]:
     for person in fits:
         _seat(person, fits, taken, set())
     return taken
+
+
+def _fits(seat: Seat, held: Entitlement) -> bool:
+    if seat.people is None:
+        return seat.role in held.roles
+    return not seat.people.isdisjoint(held.people)
 
 
 def _seat(person: str, fits: Mapping[str, frozenset[int]], taken: dict[int, str], tried: set[int]) -> bool:

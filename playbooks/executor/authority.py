@@ -10,7 +10,7 @@ from playbooks import access
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
 from playbooks.domain.planner import CONDITION
-from playbooks.domain.seats import Seat, fitting, match
+from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
@@ -182,7 +182,10 @@ def _lost_approver(request: ApprovalRequest, step: Step) -> str:
         "person", flat=True
     )
     seats = [Seat(seat.role) for seat in request.seats.order_by("position")]
-    entitled = {str(person): fitting(seats, held) for person, held in access.roles_of(approvers).items()}
+    entitled = {
+        str(person): fitting(seats, Entitlement(held, frozenset({str(person)})))
+        for person, held in access.roles_of(approvers).items()
+    }
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
 
 

@@ -33,6 +33,7 @@ class ApprovalRequest(models.Model):
     shown = models.JSONField(default=dict)  # outputs that the author chose to show: {step: outputs}
     requesters = models.JSONField(default=dict)  # {id: name}
     authors = models.JSONField(default=dict)
+    through = models.JSONField(default=dict)
     late = models.CharField(max_length=10)
     within_seconds = models.PositiveIntegerField()
     opened_at = models.DateTimeField()

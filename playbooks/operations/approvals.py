@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
-from playbooks.domain.duties import Denial, Facts, denials, is_quorum, seated
+from playbooks.domain.duties import Denial, denials, is_quorum, seated
+from playbooks.domain.duty_facts import Facts
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb

@@ -8,15 +8,20 @@ from uuid import UUID
 
 from playbooks import access
 from playbooks.domain.dry_runs.record import WouldBeApproval
-from playbooks.domain.duties import Decider, Facts, denials
-from playbooks.domain.seats import Seat, fitting, match
+from playbooks.domain.duties import denials
+from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.models import Membership, Principal, PrincipalKind
 
 NOBODY = "Nobody can fill the seat {role}, so this would never be granted."
 TOO_FEW = "There are too few people: the seats {roles} cannot all be filled by different people."
 # The rules speak to whoever decides; here somebody else reads what they say.
-WHY = {"own_request": "would have asked for the run", "own_playbook": "wrote this version"}
+WHY = {
+    "own_request": "would have asked for the run",
+    "requested_through": "published this version, and an alert would have started the run",
+    "own_playbook": "wrote this version",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def _candidates(seats: Sequence[Seat]) -> list[Principal]:
 
 
 def _problem(seats: Sequence[Seat], able: Mapping[str, frozenset[str]]) -> str:
-    fits = {person: fitting(seats, roles) for person, roles in able.items()}
+    fits = {person: fitting(seats, Entitlement(roles)) for person, roles in able.items()}
     for index, seat in enumerate(seats):
         if not any(index in each for each in fits.values()):
             return NOBODY.format(role=seat.role)

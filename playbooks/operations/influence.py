@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from playbooks.models import Attempt, Event, PlaybookVersion, Principal, Run
+from playbooks.models import Attempt, Event, PlaybookVersion, Principal, Run, RunTrigger
 from playbooks.operations.authors import authors_of
 from playbooks.operations.definitions import definition_of
 
@@ -24,6 +24,12 @@ def authors_behind(run: Run) -> dict[str, str]:
     """{id: name} of the authors of what runs, of what runs in turn, and of what started it with its inputs."""
     parent = run.parent
     return {**authors_of_all(run.version), **(authors_behind(parent.run) if parent else {})}
+
+
+def through_of(run: Run) -> dict[str, str]:
+    """{id: name} of whoever put in force what an alert then started, here or in a run that this one comes from."""
+    started = [each.version for each in _family(run) if each.trigger == RunTrigger.ALERT]
+    return {str(each.publisher.pk): str(each.publisher) for each in started if each.publisher is not None}
 
 
 def authors_of_all(version: PlaybookVersion) -> dict[str, str]:

@@ -27,7 +27,7 @@ from playbooks.operations.actions import actions, connection_for, connection_nam
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import Definition, definition_of
-from playbooks.operations.influence import authors_behind, requesters_of
+from playbooks.operations.influence import authors_behind, requesters_of, through_of
 from playbooks.operations.moves import move, wait
 from playbooks.operations.questions import shown_to_people
 from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
@@ -226,6 +226,7 @@ def _create(
         shown=shown,
         requesters=requesters_of(run),
         authors=authors_behind(run),
+        through=through_of(run),
         late=document.late,
         within_seconds=int(within / timedelta(seconds=1)),
         opened_at=change.now,
@@ -251,6 +252,7 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "covered": [item["step"] for item in about["covered"]],
             "requesters": request.requesters,
             "authors": request.authors,
+            "through": request.through,
             "playbook": definition.slug,
         },
     )

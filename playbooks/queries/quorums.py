@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from playbooks.domain.playbook import Playbook, placed
-from playbooks.domain.seats import Seat, fitting, match
+from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import Membership, PlaybookVersion, PrincipalKind
 
@@ -37,7 +37,7 @@ def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -
     found = []
     for gate in (place.step for place in placed(playbook)):
         seats = [Seat(seat.role) for seat in (*gate.seats, *([gate.who] if gate.who else []))]
-        filled = match({person: fitting(seats, held) for person, held in roles.items()})
+        filled = match({person: fitting(seats, Entitlement(held)) for person, held in roles.items()})
         empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
         if empty:
             found.append(Unfillable(version.playbook.slug, gate.id, empty))

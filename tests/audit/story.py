@@ -11,8 +11,9 @@ from playbooks.audit.scopes import Scope
 from playbooks.audit.sequencer import sequence_once
 from playbooks.audit.signing import Signer
 from playbooks.domain.canonical import canonical, digest
-from playbooks.domain.duties import Decider, Facts, denials
-from playbooks.domain.seats import Seat
+from playbooks.domain.duties import denials
+from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.verbs import Verb
 from playbooks.models import Playbook, PlaybookVersion
 from tests.audit.making import ANALYST, entry, write
@@ -39,7 +40,7 @@ THE_CASE = scopes.case(CASE.key)
 
 
 def facts(person: Actor, role: str, approvals: dict[str, str]) -> Facts:
-    roles = {each: frozenset({held}) for each, held in approvals.items()}
+    roles = {each: Entitlement(frozenset({held})) for each, held in approvals.items()}
     return Facts(
         decider=Decider(person.id, person.label, True, True, False, False, frozenset({role})),
         verdict="approve",
@@ -90,6 +91,7 @@ def opened() -> dict[str, Any]:
         "covered": ["block"],
         "requesters": REQUESTERS,
         "authors": AUTHORS,
+        "through": {},
     }
 
 

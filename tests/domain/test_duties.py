@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbooks.domain.duties import RULES, Decider, Facts, denials, is_quorum, seated
-from playbooks.domain.seats import Seat, fitting, match
+from playbooks.domain.duties import NEED_SOMEBODY_ELSE, RULES, denials, is_denied, is_quorum, seated
+from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.seats import Entitlement, Seat, fitting, match
 
 TIER2 = frozenset({"tier-2"})
 NETWORK = frozenset({"network-owner"})
@@ -32,12 +35,37 @@ FORBIDDEN = {
     "token_not_person": replace(ALLOWED, decider=replace(DECIDER, by_token=True)),
     "deactivated": replace(ALLOWED, decider=replace(DECIDER, is_active=False)),
     "own_request": replace(ALLOWED, requesters={"1": "Tariq"}),
+    "requested_through": replace(ALLOWED, through={"1": "Tariq"}),
     "own_playbook": replace(ALLOWED, authors={"1": "Tariq"}),
+    "own_policy": replace(ALLOWED, rule_makers={"1": "the policy change-in-production"}),
+    "own_grant": replace(
+        ALLOWED,
+        requesters={"7": "Rita"},
+        decider=replace(DECIDER, fresh_grants={"tier-2": frozenset({"8", "7"})}),
+    ),
+    "same_person_other_account": replace(
+        ALLOWED, requesters={"7": "Tariq"}, decider=replace(DECIDER, accounts=frozenset({"7"}))
+    ),
+    "delegate_of_requester": replace(
+        ALLOWED, requesters={"7": "Rita"}, decider=replace(DECIDER, stands_in_for={"7": "Rita"})
+    ),
+    "conflict_of_interest": replace(
+        ALLOWED,
+        named=frozenset({"tariq@example.org"}),
+        decider=replace(DECIDER, known_as=frozenset({"tariq", "tariq@example.org"})),
+    ),
+    "history": replace(
+        ALLOWED,
+        incompatible=frozenset({"closed the case"}),
+        decider=replace(DECIDER, history=frozenset({"closed the case"})),
+    ),
+    "outside_team": replace(ALLOWED, team="t1", team_name="Plant operations"),
     "not_in_seat": replace(ALLOWED, decider=replace(DECIDER, roles=frozenset({"analyst"}))),
-    "already_decided": replace(ALLOWED, deciders=frozenset({"1"}), approvals={"1": TIER2}),
-    "seat_taken": replace(ALLOWED, deciders=frozenset({"2"}), approvals={"2": TIER2}),
+    "already_decided": replace(ALLOWED, deciders=frozenset({"1"}), approvals={"1": Entitlement(TIER2)}),
+    "seat_taken": replace(ALLOWED, deciders=frozenset({"2"}), approvals={"2": Entitlement(TIER2)}),
     "closed": replace(ALLOWED, status="granted"),
     "stale_digest": replace(ALLOWED, current_digest="b" * 64),
+    "not_stepped_up": replace(ALLOWED, step_up="bound", decider=replace(DECIDER, step_up="fresh")),
 }
 
 
@@ -57,20 +85,28 @@ def test_all_rules_that_forbid_are_reported_in_the_order_of_the_design() -> None
         ALLOWED,
         decider=replace(DECIDER, by_token=True, is_active=False, roles=frozenset()),
         requesters={"1": ""},
+        through={"1": ""},
         authors={"1": ""},
+        rule_makers={"1": "a policy"},
+        team="t1",
         deciders=frozenset({"1"}),
         status="denied",
         current_digest="b" * 64,
+        step_up="fresh",
     )
     assert [denial.rule for denial in denials(everything)] == [
         "token_not_person",
         "deactivated",
         "own_request",
+        "requested_through",
         "own_playbook",
+        "own_policy",
+        "outside_team",
         "not_in_seat",
         "already_decided",
         "closed",
         "stale_digest",
+        "not_stepped_up",
     ]
 
 
@@ -96,19 +132,156 @@ def test_two_roles_of_one_person_fill_one_seat() -> None:
 
 
 def test_somebody_who_fits_two_seats_makes_room_for_somebody_who_fits_one() -> None:
-    facts = replace(ALLOWED, approvals={"2": TIER2 | NETWORK}, deciders=frozenset({"2"}))
+    facts = replace(ALLOWED, approvals={"2": Entitlement(TIER2 | NETWORK)}, deciders=frozenset({"2"}))
     assert denials(facts) == ()
     assert is_quorum(facts)
     assert seated(facts, with_decider=True) == {0: "1", 1: "2"}
 
 
-@given(
-    st.builds(
-        replace, st.just(ALLOWED), status=st.sampled_from(["open", "denied"]), requesters=st.just({"9": "x"})
+def test_a_role_given_by_somebody_without_a_hand_in_it_counts_at_once() -> None:
+    given = replace(DECIDER, fresh_grants={"tier-2": frozenset({"8"})})
+    assert denials(replace(ALLOWED, decider=given, requesters={"7": "Rita"})) == ()
+
+
+def test_nobody_decides_with_a_right_that_they_gave_themselves() -> None:
+    given = replace(DECIDER, fresh_grants={"tier-2": frozenset({"8", "1"})})
+    assert [each.rule for each in denials(replace(ALLOWED, decider=given))] == ["own_grant"]
+
+
+def test_a_right_that_does_not_count_leaves_the_seat_to_others() -> None:
+    """They hold both roles, and one of them by the requester's gift: they sit where the other one fits."""
+    both = replace(DECIDER, roles=TIER2 | NETWORK, fresh_grants={"tier-2": frozenset({"7"})})
+    facts = replace(ALLOWED, requesters={"7": "Rita"}, decider=both)
+    assert denials(facts) == ()
+    assert seated(facts, with_decider=True) == {1: "1"}
+
+
+def test_a_seat_for_named_people_is_filled_by_one_of_them_or_their_substitute_and_by_no_role() -> None:
+    owner = replace(ALLOWED, seats=(Seat("owner of web-1", frozenset({"5"})),))
+    assert [each.rule for each in denials(owner)] == ["not_in_seat"]
+    assert denials(replace(owner, decider=replace(DECIDER, id="5", roles=frozenset()))) == ()
+    assert denials(replace(owner, decider=replace(DECIDER, stands_in_for={"5": "Ola"}))) == ()
+
+
+def test_nobody_decides_beside_whom_they_stand_in_for() -> None:
+    facts = replace(
+        ALLOWED,
+        decider=replace(DECIDER, stands_in_for={"2": "Ola"}),
+        deciders=frozenset({"2"}),
+        approvals={"2": Entitlement(NETWORK)},
     )
+    assert [each.rule for each in denials(facts)] == ["already_decided"]
+
+
+def test_a_denial_takes_no_second_factor() -> None:
+    assert denials(replace(FORBIDDEN["not_stepped_up"], verdict="deny")) == ()
+
+
+def test_a_threshold_says_how_many_denials_end_it() -> None:
+    assert is_denied(ALLOWED)
+    assert not is_denied(replace(ALLOWED, denials_to_end=2))
+    assert is_denied(replace(ALLOWED, denials_to_end=2, denied=frozenset({"2"})))
+
+
+def test_somebody_alone_may_confirm_what_they_asked_for_and_nothing_else_is_lifted() -> None:
+    for rule in RULES:
+        facts = replace(FORBIDDEN[rule.__name__], profile="solo")
+        assert (denials(facts) == ()) == (rule in NEED_SOMEBODY_ELSE), rule.__name__
+
+
+PEOPLE = st.frozensets(st.sampled_from(["1", "2", "3"]), max_size=2)
+NAMES = PEOPLE.map(lambda people: {person: f"Person {person}" for person in people})
+WORDS = st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
+HELD = st.frozensets(st.sampled_from(["tier-2", "network-owner", "analyst"]), max_size=3)
+ENTITLEMENTS = st.builds(Entitlement, HELD, PEOPLE)
+SEATS = st.builds(Seat, st.sampled_from(["tier-2", "network-owner"]), st.none() | PEOPLE)
+DECIDERS = st.builds(
+    Decider,
+    st.sampled_from(["1", "2", "3"]),
+    st.just("Tariq"),
+    *[st.booleans()] * 4,
+    HELD,
+    accounts=PEOPLE,
+    stands_in_for=NAMES,
+    fresh_grants=st.dictionaries(st.sampled_from(["tier-2", "network-owner"]), PEOPLE),
+    known_as=WORDS,
+    history=WORDS,
+    teams=WORDS,
+    step_up=st.sampled_from(["", "fresh", "bound"]),
+    step_up_method=st.sampled_from(["", "passkey"]),
 )
+ANY_FACTS = st.builds(
+    Facts,
+    DECIDERS,
+    st.sampled_from(["approve", "deny"]),
+    st.sampled_from(["open", "denied"]),
+    st.lists(SEATS, max_size=3).map(tuple),
+    NAMES,
+    NAMES,
+    st.dictionaries(st.sampled_from(["2", "3"]), ENTITLEMENTS),
+    PEOPLE,
+    *[st.sampled_from(["a" * 64, "b" * 64])] * 2,
+    through=NAMES,
+    rule_makers=NAMES,
+    denied=PEOPLE,
+    denials_to_end=st.integers(1, 3),
+    named=WORDS,
+    incompatible=WORDS,
+    team=st.sampled_from(["", "a"]),
+    step_up=st.sampled_from(["", "fresh", "bound"]),
+    profile=st.sampled_from(["team", "pair", "solo"]),
+)
+
+
+@given(ANY_FACTS)
 def test_the_facts_survive_being_written_down(facts: Facts) -> None:
-    assert Facts.from_json(facts.as_json()) == facts
+    assert Facts.from_json(json.loads(json.dumps(facts.as_json()))) == facts
+
+
+@pytest.mark.parametrize("missing", sorted(ALLOWED.as_json()))
+def test_facts_that_lack_one_are_no_facts(missing: str) -> None:
+    written = ALLOWED.as_json()
+    del written[missing]
+    with pytest.raises((KeyError, TypeError)):
+        Facts.from_json(written)
+
+
+def _with(facts: Facts, field: str, extra: str) -> Facts:
+    """The same with one more person, name, duty … in one of the fields by which people are kept out."""
+    before: Any = getattr(facts, field)
+    after = {**before, extra: extra} if isinstance(before, dict) else before | {extra}
+    return replace(facts, **{field: after})
+
+
+KEEP_OUT = ["requesters", "through", "authors", "rule_makers", "deciders", "named", "incompatible"]
+
+
+@given(ANY_FACTS, st.sampled_from(KEEP_OUT), st.sampled_from(["1", "2", "3", "a", "b"]))
+def test_more_influence_never_lets_somebody_decide(facts: Facts, field: str, extra: str) -> None:
+    if denials(facts):
+        assert denials(_with(facts, field, extra))
+
+
+@given(ANY_FACTS, st.sampled_from(["accounts", "known_as", "history"]), st.sampled_from(["1", "2", "a", "b"]))
+def test_one_more_account_name_or_duty_of_the_decider_never_lets_them_decide(
+    facts: Facts, field: str, extra: str
+) -> None:
+    if denials(facts):
+        more = replace(facts.decider, **{field: getattr(facts.decider, field) | {extra}})
+        assert denials(replace(facts, decider=more))
+
+
+@given(ANY_FACTS)
+def test_a_role_that_fits_no_seat_changes_nothing(facts: Facts) -> None:
+    more = replace(facts, decider=replace(facts.decider, roles=facts.decider.roles | {"gardener"}))
+    assert denials(more) == denials(facts)
+    assert is_quorum(more) == is_quorum(facts)
+
+
+@given(ANY_FACTS)
+def test_another_denial_never_makes_a_quorum(facts: Facts) -> None:
+    assert is_quorum(replace(facts, denied=facts.denied | {"9"})) == is_quorum(facts)
+    assert is_denied(facts) <= is_denied(replace(facts, denied=facts.denied | {"9"}))
 
 
 ROLES = st.frozensets(st.sampled_from(["a", "b", "c"]), max_size=3)
@@ -121,7 +294,7 @@ def test_a_matching_seats_as_many_as_any_assignment_could(
     roles: list[str], people: dict[str, frozenset[str]]
 ) -> None:
     seats = [Seat(role) for role in roles]
-    fits = {person: fitting(seats, held) for person, held in people.items()}
+    fits = {person: fitting(seats, Entitlement(held)) for person, held in people.items()}
     found = match(fits)
     assert len(set(found.values())) == len(found)
     assert all(index in fits[person] for index, person in found.items())

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from playbooks.domain.canonical import canonical, digest
-from playbooks.domain.duties import Decider, Facts, denials
+from playbooks.domain.duties import denials
+from playbooks.domain.duty_facts import Decider, Facts
 from playbooks.domain.entries import Body
 from playbooks.domain.replay import ContradictionError, Replay
 from playbooks.domain.seats import Seat
@@ -67,6 +68,7 @@ def story() -> Story:
         "covered": ["block"],
         "requesters": {"analyst": "Analyst"},
         "authors": {"author": "Author"},
+        "through": {},
     }
     return [
         ("run.started", "analyst", {"requesters": {"analyst": "Analyst"}}),
@@ -144,6 +146,10 @@ LIES: dict[str, tuple[Callable[[Story], None], str]] = {
     "another decider": (with_fact("decision.made", "duty_facts.decider.id", "somebody"), "not who decided"),
     "other roles for the seats": (with_fact("decision.made", "duty_facts.seats", [{"role": "x"}]), "forbid"),
     "the requesters were dropped": (with_fact("decision.made", "duty_facts.requesters", {}), "requesters"),
+    "those were dropped through whom it began": (
+        with_fact("request.opened", "through", {"publisher": "Publisher"}),
+        "through whom it began",
+    ),
     "the authors were dropped": (with_fact("decision.made", "duty_facts.authors", {}), "authors"),
     "asked without its requester": (with_fact("request.opened", "requesters", {}), "among its requesters"),
     "another digest": (with_fact("request.opened", "digest", "00" * 32), "digest of the request"),
