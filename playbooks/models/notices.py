@@ -83,7 +83,7 @@ class Notice(models.Model):
     """
 
     id = identifier()
-    key = models.CharField(max_length=200, unique=True)
+    key = models.CharField(max_length=200)
     kind = models.CharField(max_length=20)
     about_kind = models.CharField(max_length=20)
     about_id = models.CharField(max_length=64)
@@ -105,6 +105,7 @@ class Notice(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [
+            models.UniqueConstraint(fields=["key"], name="nobody_is_told_the_same_twice"),
             is_one_of("status", NoticeStatus, name="the_status_of_a_notice_is_known"),
             is_one_of("kind", NoticeKind, name="the_kind_of_a_notice_is_known"),
             models.CheckConstraint(

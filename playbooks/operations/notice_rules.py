@@ -37,6 +37,7 @@ BY_TOKEN = Denial(
 def set_rules(rules: Rules, *, caller: Caller) -> NoticeRules:
     """The caller's own rules, all of them. Raises Invalid, and Refused for a token."""
     _require_own_session(caller)
+    caller.require("see_run", "be told of what happens")
     if errors := [(f"/{field}", sentence) for field, sentence in rules.errors()]:
         raise Invalid(errors)
     person, now = caller.principal, timezone.now()
@@ -54,6 +55,7 @@ def set_rules(rules: Rules, *, caller: Caller) -> NoticeRules:
 def add_service(*, caller: Caller, name: str, address: str) -> NoticeChannel:
     """A service of the caller's own. Its address is sealed and never shown again. Raises Invalid, and Refused."""
     _require_own_session(caller)
+    caller.require("see_run", "be told of what happens")
     service = _service(address, is_own=True)
     with transaction.atomic(durable=True):
         own = NoticeChannel.objects.filter(person=caller.principal, removed_at__isnull=True)

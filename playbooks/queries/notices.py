@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from playbooks import access
@@ -93,7 +93,7 @@ class Queue:
 def own_rules(person: Principal) -> RulesView:
     row = NoticeRules.objects.filter(person=person).first() or NoticeRules(person=person)
     rules = Rules(chosen=row.chosen)
-    own = NoticeChannel.objects.filter(person=person, removed_at__isnull=True).select_related("added_by")
+    own = _with_state(NoticeChannel.objects.filter(person=person, removed_at__isnull=True))
     return RulesView(
         kinds=tuple(
             KindView(
@@ -110,7 +110,7 @@ def own_rules(person: Principal) -> RulesView:
         quiet_until=row.quiet_until,
         zone=row.zone,
         mailbox=person.email if settings.EMAIL_HOST else "",
-        mailbox_problem=_problem(Q(person=person, channel=None)),
+        mailbox_problem=_problem_of_mailbox(person),
         no_mail=_why_no_mail(person),
         channels=tuple(_channel(each) for each in own.order_by("added_at", "pk")),
     )
@@ -120,7 +120,11 @@ def shared(person: Principal) -> QuerySet[NoticeChannel]:
     """The channels that roles share, for who may manage them."""
     rows = NoticeChannel.objects.filter(person__isnull=True, removed_at__isnull=True)
     rows = rows if access.may(person, "manage_notices") else rows.none()
-    return rows.select_related("added_by").order_by("name", "pk")
+    return _with_state(rows).order_by("name", "pk")
+
+
+def channel_view(channel: UUID) -> ChannelView:
+    return _channel(_with_state(NoticeChannel.objects.all()).get(pk=channel))
 
 
 def channel_views(rows: Sequence[NoticeChannel]) -> list[ChannelView]:
@@ -170,8 +174,34 @@ def _why_no_mail(person: Principal) -> str:
     return ""
 
 
+def _with_state(rows: QuerySet[NoticeChannel]) -> QuerySet[NoticeChannel]:
+    """The channels with what became of the notices to them, in one query for all."""
+    ended, waiting = _tried(Q(channel=OuterRef("pk")))
+    arrived = ended.filter(status=NoticeStatus.SENT)
+    return rows.annotate(
+        arrived_at=Subquery(arrived.values("ended_at")[:1]),
+        waits_for=Subquery(waiting.values("sentence")[:1]),
+        last_sentence=Subquery(ended.values("sentence")[:1]),
+    ).select_related("added_by")
+
+
+def _tried(to: Q) -> tuple[QuerySet[Notice], QuerySet[Notice]]:
+    """The notices to an address that have ended, and those that failed and are tried again; the newest first."""
+    tried = Notice.objects.filter(to, tries__gt=0)
+    ended = tried.filter(status__in=[NoticeStatus.SENT, NoticeStatus.GIVEN_UP]).order_by("-ended_at", "-pk")
+    return ended, tried.filter(status=NoticeStatus.QUEUED).order_by("-due_at", "-pk")
+
+
+def _problem_of_mailbox(person: Principal) -> str:
+    """Why mail does not arrive now; what was sent has no sentence."""
+    ended, waiting = _tried(Q(person=person, channel=None))
+    newest = waiting.first() or ended.first()
+    return newest.sentence if newest else ""
+
+
 def _channel(row: NoticeChannel) -> ChannelView:
-    sent = Notice.objects.filter(channel=row, status=NoticeStatus.SENT).order_by("-ended_at").first()
+    """Of a row of `_with_state`."""
+    about = vars(row)
     return ChannelView(
         id=row.pk,
         name=row.name,
@@ -182,17 +212,6 @@ def _channel(row: NoticeChannel) -> ChannelView:
         kinds=tuple(row.kinds),
         added_by=references.person(row.added_by),
         added_at=row.added_at,
-        last_sent_at=sent.ended_at if sent else None,
-        problem=_problem(Q(channel=row)),
+        last_sent_at=about["arrived_at"],
+        problem=about["waits_for"] or about["last_sentence"] or "",
     )
-
-
-def _problem(to: Q) -> str:
-    """What the newest try at this address came to: its sentence while it fails."""
-    tried = Notice.objects.filter(to, tries__gt=0).exclude(status=NoticeStatus.DROPPED)
-    newest = tried.order_by("-ended_at", "-due_at", "-pk")
-    waiting = newest.filter(status=NoticeStatus.QUEUED).first()
-    ended = newest.filter(ended_at__isnull=False).first()
-    if ended is not None and ended.status == NoticeStatus.SENT and waiting is None:
-        return ""
-    return (waiting or ended).sentence if waiting or ended else ""  # type: ignore[union-attr]

@@ -52,6 +52,7 @@ SILENT = {
     "executor.perform._simulate": "what a simulator believes is no fact; the claim and the outcome have entries",
     "operations.idempotency.keep": "kept in the transaction of a change, which has its own entry",
     "operations.deliveries.take": "what is told has the entry of the fact; that notices stop arriving has one",
+    "operations.deliveries.sent": "what is told has the entry of the fact; that notices stop arriving has one",
     "operations.notice_rules.try_channel": "a test message changes nothing and tells nobody else",
     "operations.notice_rules.try_mailbox": "a test message changes nothing and tells nobody else",
     "operations.notices.tell": "told in the transaction of the fact, which has its own entry",

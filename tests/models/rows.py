@@ -20,6 +20,9 @@ from playbooks.models import (
     Hold,
     IdempotencyKey,
     Membership,
+    Notice,
+    NoticeChannel,
+    NoticeRules,
     Playbook,
     PlaybookVersion,
     Principal,
@@ -51,6 +54,7 @@ def make_rows() -> Rows:
         *_request(step, people[0]),
         *_waiting(step),
         *_held(version.playbook, people[0]),
+        *_told(people[0]),
         *_entry(),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
@@ -178,6 +182,17 @@ def _held(playbook: Playbook, person: Principal) -> tuple[Connection, Hold]:
             released_at=now,
         ),
     )
+
+
+def _told(person: Principal) -> tuple[NoticeRules, NoticeChannel, Notice]:
+    now = timezone.now()
+    channel = NoticeChannel(person=person, medium="apprise", name="Phone", service="Pushover")
+    channel.added_by, channel.added_at = person, now
+    channel.save(force_insert=True)
+    notice = Notice(person=person, channel=channel, medium="apprise", key="once", kind="run_ended")
+    notice.created_at = notice.due_at = now
+    notice.save(force_insert=True)
+    return NoticeRules.objects.create(person=person), channel, notice
 
 
 def _entry() -> tuple[AuditStream, AuditEntry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import time
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ from playbooks.models import (
     Hold,
     IdempotencyKey,
     Membership,
+    Notice,
+    NoticeChannel,
+    NoticeRules,
     PlaybookVersion,
     Principal,
     Question,
@@ -42,6 +46,7 @@ ANN, BEN = "ann", "ben"  # people stand in the cases by their user names
 OTHER = "other_gate"  # a step that nothing is about yet
 IN_FORCE = {"released_by": None, "released_at": None}
 EVERYTHING = {"scope": "everything", "playbook": None}
+SHARED = {"person": None, "role": "night-watch"}
 OF_CONNECTION = {"scope": "connection", "playbook": None, "connection": Connection}
 
 
@@ -142,6 +147,27 @@ VIOLATIONS: list[tuple[str, Again]] = [
     ("everything_is_held_once", Again(Hold, {**EVERYTHING, **IN_FORCE}, twice=True)),
     ("a_playbook_is_held_once", Again(Hold, IN_FORCE, twice=True)),
     ("a_connection_is_held_once", Again(Hold, {**OF_CONNECTION, **IN_FORCE}, twice=True)),
+    (
+        "quiet_hours_have_a_beginning_and_an_end",
+        Again(NoticeRules, {"person": BEN, "quiet_from": time(22)}),
+    ),
+    (
+        "quiet_hours_have_a_beginning_and_an_end",
+        Again(NoticeRules, {"person": BEN, "quiet_until": time(7)}),
+    ),
+    ("the_medium_of_a_channel_is_known", Again(NoticeChannel, {**SHARED, "medium": "drums"})),
+    ("a_channel_is_a_persons_service_or_shared_by_a_role", Again(NoticeChannel, {"role": "night-watch"})),
+    ("a_channel_is_a_persons_service_or_shared_by_a_role", Again(NoticeChannel, {"person": None})),
+    (
+        "a_channel_is_a_persons_service_or_shared_by_a_role",
+        Again(NoticeChannel, {"medium": "email", "mailbox": "ann@example.org"}),
+    ),
+    ("a_channel_for_mail_has_a_mailbox", Again(NoticeChannel, {**SHARED, "medium": "email"})),
+    ("a_channel_for_mail_has_a_mailbox", Again(NoticeChannel, {"mailbox": "ann@example.org"})),
+    ("nobody_is_told_the_same_twice", Again(Notice)),
+    ("the_status_of_a_notice_is_known", Again(Notice, {"key": "2", "status": "gone"})),
+    ("the_kind_of_a_notice_is_known", Again(Notice, {"key": "2", "kind": "weather"})),
+    ("a_notice_goes_to_somebody", Again(Notice, {"key": "2", "person": None, "channel": None})),
 ]
 
 # What comes close and is right: no constraint forbids more than its name says.
@@ -166,6 +192,11 @@ ALLOWED = [
     Again(Hold),
     Again(Hold, EVERYTHING, twice=True),
     Again(Hold, OF_CONNECTION, twice=True),
+    Again(NoticeRules, {"person": BEN, "quiet_from": time(22), "quiet_until": time(7)}),
+    Again(NoticeChannel, SHARED),
+    Again(NoticeChannel, {**SHARED, "medium": "email", "mailbox": "soc@example.org"}),
+    Again(Notice, {"key": "2", "person": None}),
+    Again(Notice, {"key": "2", "channel": None}),
     *(Again(Hold, {**scope, **IN_FORCE}) for scope in ({}, EVERYTHING, OF_CONNECTION)),
 ]
 

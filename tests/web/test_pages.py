@@ -38,6 +38,8 @@ PAGES: dict[str, Where] = {
     "questions": lambda world: reverse("inbox") + "?show=questions",
     "holds": lambda world: reverse("holds"),
     "expiries": lambda world: reverse("expiries"),
+    "notifications": lambda world: reverse("notifications"),
+    "notice-channels": lambda world: reverse("notice-channels"),
     "audit": lambda world: reverse("audit"),
     "audit-of-run": lambda world: f"{reverse('audit')}?run={world.run.pk}",
     "audit-entry": lambda world: reverse("audit-entry", args=[reading.entries()[0].pk]),
@@ -45,6 +47,7 @@ PAGES: dict[str, Where] = {
 }
 # Where somebody with a role gets something else than 200.
 TURNED_AWAY = {
+    "notice-channels": {"analyst", "tier2", "netowner", "author", "publisher", "compliance"},
     "start-run": {"netowner", "author", "publisher", "compliance", "admin"},
     "new-playbook": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
     "audit": {"analyst", "tier2", "netowner", "author", "publisher"},
@@ -57,6 +60,8 @@ FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
     "holds",
     "expiries",
+    "notifications",
+    "notice-channels",
     "audit",
     "audit-of-run",
     "audit-entry",
