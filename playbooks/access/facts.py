@@ -13,7 +13,7 @@ from django.db.models import prefetch_related_objects
 
 from playbooks.access import roles_of
 from playbooks.domain.duties import denials
-from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.duty_facts import CONSENTS, Decider, Facts
 from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
 from playbooks.models import ApprovalRequest, Principal
@@ -52,12 +52,13 @@ def _facts(request: ApprovalRequest, person: Principal, roles: Roles) -> Facts:
         approvals={
             str(each.person_id): Entitlement(roles[each.person_id], frozenset({str(each.person_id)}))
             for each in decided
-            if each.verdict == Verdict.APPROVE
+            if each.verdict in CONSENTS
         },
         denied=frozenset(str(each.person_id) for each in decided if each.verdict == Verdict.DENY),
         deciders=frozenset(str(each.person_id) for each in decided),
         shown_digest=request.digest,
         current_digest=request.digest,
+        profile=request.profile,
     )
 
 

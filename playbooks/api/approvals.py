@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter
@@ -34,7 +34,7 @@ FOR = OpenApiParameter(
 class Decide(Body):
     """`digest` is that of the subject as it was shown. A denial needs its comment."""
 
-    verdict: Verdict
+    verdict: Literal[Verdict.APPROVE, Verdict.DENY]
     digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     comment: Annotated[str, StringConstraints(max_length=10_000)] = ""
 

@@ -17,6 +17,7 @@ from playbooks.api import (
     ingest,
     notices,
     playbooks,
+    profiles,
     questions,
     runs,
 )
@@ -68,6 +69,9 @@ urlpatterns: list[URLPattern] = [
     path("holds/", holds.Holds.as_view()),
     path("holds/<uuid:pk>/release/", holds.Release.as_view()),
     path("expiries/", holds.Expiries.as_view()),
+    path("profile/", profiles.Profiles.as_view()),
+    path("profile/<uuid:pk>/confirm/", profiles.Confirmation.as_view()),
+    path("profile/<uuid:pk>/withdraw/", profiles.Withdrawal.as_view()),
     path("notices/", notices.Notices.as_view()),
     path("notices/rules/", notices.OwnRules.as_view()),
     path("notices/services/", notices.OwnServices.as_view()),

@@ -54,7 +54,7 @@ class Facts:
     """
 
     decider: Decider
-    verdict: str  # "approve" or "deny"
+    verdict: str  # "approve", "deny", or, under the profile solo, "confirm"
     status: str
     seats: tuple[Seat, ...]
     requesters: Names
@@ -126,6 +126,8 @@ def usable_roles(
     return frozenset(role for role in roles if fresh_grants.get(role, frozenset()).isdisjoint(partial))
 
 
+# What fills a seat: an approval, and what one person alone confirms, which is none.
+CONSENTS = frozenset({"approve", "confirm"})
 STRUCTURED = frozenset({"decider", "seats", "approvals"})
 SETS = frozenset({"deciders", "denied", "named", "incompatible"})
 SETS_OF_DECIDER = frozenset({"roles", "accounts", "known_as", "history", "teams"})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playbooks.domain.duties import denials, is_quorum
-from playbooks.domain.duty_facts import Facts
+from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.entries import Body
 
 IN_FORCE = frozenset({"granted", "consumed"})
@@ -39,6 +39,7 @@ class Request:
     not_covered: frozenset[str]  # steps that could not be shown
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
+    profile: str
     through: Mapping[str, str]
     status: str = "open"
     approvers: set[str] = field(default_factory=set)
@@ -66,6 +67,8 @@ class Replay:
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
+    self_confirmed_actions: int = 0  # that one person alone confirmed, under the profile solo
+    profiles: set[str] = field(default_factory=set)  # under which requests were opened
     other_actions: int = 0  # that change something and that no gate asked about
 
     def feed(self, entry: Body) -> None:
@@ -128,9 +131,11 @@ class Replay:
         )
         shown: dict[str, Any] = _read(subject) if isinstance(subject, str) else {"covered": None}
         if isinstance(subject, str):
+            _require(shown["profile"] == facts["profile"], "The profile is not the one that was shown.")
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
             covered = [item["step"] for item in shown["covered"]]
             _require(covered == list(facts["covered"]), "The covered steps are not those that were shown.")
+        self.profiles.add(facts["profile"])
         self.requests[facts["request"]] = Request(
             gate=facts["step"],
             digest=digest,
@@ -139,6 +144,7 @@ class Replay:
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
+            profile=facts["profile"],
             through=facts["through"],
         )
 
@@ -161,7 +167,11 @@ class Replay:
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
-        if facts.verdict == "approve":
+        _require(
+            facts.verdict == "deny" or (facts.verdict == "confirm") == (facts.profile == "solo"),
+            "What one person alone confirmed is called approved, or the other way round.",
+        )
+        if facts.verdict in CONSENTS:
             request.approvers.add(facts.decider.id)
             request.has_quorum = is_quorum(facts)
 
@@ -188,6 +198,7 @@ class Replay:
             [seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request."
         )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
+        _require(facts.profile == request.profile, "The profile is not that of the request.")
         _require(facts.authors == request.authors, "The authors are not those of the request.")
         _require(
             facts.through == request.through, "Those through whom it began are not those of the request."
@@ -231,7 +242,9 @@ class Replay:
         if facts["round"] == 0 and facts["effect"] in GRAVE:
             self._require_every_gate(step, named)
         self._require_the_same(facts)
-        self.approved_actions += bool(named)
+        alone = any(each.digest in named and each.profile == "solo" for each in self.requests.values())
+        self.self_confirmed_actions += alone
+        self.approved_actions += bool(named) and not alone
         self.other_actions += not named
 
     def _require_every_gate(self, step: str, named: list[str]) -> None:

@@ -20,6 +20,10 @@ RESPOND = SEE | {
 }
 
 
+# The built-in roles whose holders decide requests.
+DECIDE = frozenset({"tier-2", "network-owner", "asset-owner"})
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     title: str

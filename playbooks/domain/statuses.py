@@ -95,6 +95,7 @@ class WaitReason(StrEnum):
     TURNS = "turns"  # of its own block
     JOB = "job"  # at the far side
     RETRY = "retry"
+    DELAY = "delay"  # time to think, since one person alone has confirmed it
     RECEIPT = "receipt"  # the evidence of its approval in a signed checkpoint
     SLOT = "slot"  # the connection serves as many steps as it may
     RATE = "rate"  # the connection was called as often as it may be
@@ -124,6 +125,7 @@ class CaseStatus(StrEnum):
 class Verdict(StrEnum):
     APPROVE = "approve"
     DENY = "deny"
+    CONFIRM = "confirm"  # by one person alone, under the profile solo; never given as such
 
 
 RUN = RunStatus

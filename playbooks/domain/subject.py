@@ -46,6 +46,7 @@ def subject(
     gate: str,
     frozen_at: str,
     seats: Sequence[str],
+    profile: str,
     covered: Sequence[Covered],
     not_covered: Sequence[str],
 ) -> dict[str, Any]:
@@ -56,6 +57,7 @@ def subject(
         "gate": gate,
         "frozen_at": frozen_at,
         "seats": list(seats),
+        "profile": profile,
         "covered": [each.as_json() for each in covered],
         "not_covered": list(not_covered),
     }

@@ -109,6 +109,13 @@ class Verb(StrEnum):
 
     EXPORT_MADE = "export.made", "Evidence was exported."
 
+    PROFILE_PROPOSED = (
+        "profile.proposed",
+        "A profile is to hold once another person confirms it, or at a time.",
+    )
+    PROFILE_CHANGED = "profile.changed", "How far duties are segregated here was changed."
+    PROFILE_WITHDRAWN = "profile.withdrawn", "A profile that was proposed was taken back."
+
     DEMO_LOADED = "demo.loaded", "The demonstration was loaded."
     LOG_STARTED = "log.started", "This log began."
     KEY_INTRODUCED = "key.introduced", "A key that signs checkpoints was introduced."

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from playbooks import access
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
+from playbooks.domain.duty_facts import CONSENTS
 from playbooks.domain.planner import CONDITION
+from playbooks.domain.profiles import TIME_TO_THINK, Profile
 from playbooks.domain.seats import Entitlement, Seat, fitting, match
-from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict, WaitReason
+from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
@@ -68,12 +70,22 @@ def authorize(
         if not isinstance(verdict, Granted):
             return verdict
         granted.extend(verdict.requests)
+    if until := _time_to_think(granted, change.now):
+        wait(step, WaitReason.DELAY, now=change.now, due_at=until, sentence="")
+        return Waits()
     if step.effect == Effect.DESTROY and _lacks_receipt(change, granted):
         _wait_for_receipt(change, step)
         return Waits()
     for request in granted:
         _consume(change, request, step)
     return Granted(tuple(granted))
+
+
+def _time_to_think(granted: Sequence[ApprovalRequest], now: datetime) -> datetime | None:
+    """Until when what one person alone has confirmed can still be cancelled; None once that is over."""
+    alone = [each.closed_at for each in granted if each.profile == Profile.SOLO and each.closed_at]
+    until = max(alone, default=now - TIME_TO_THINK) + TIME_TO_THINK
+    return until if until > now else None
 
 
 def _lacks_receipt(change: Change, granted: Sequence[ApprovalRequest]) -> bool:
@@ -178,7 +190,7 @@ def _lost_approver(request: ApprovalRequest, step: Step) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
     if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
         return ""
-    approvers = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).values_list(
+    approvers = Decision.objects.filter(request=request, verdict__in=CONSENTS).values_list(
         "person", flat=True
     )
     seats = [Seat(seat.role) for seat in request.seats.order_by("position")]

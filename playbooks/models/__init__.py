@@ -8,6 +8,7 @@ from playbooks.models.connections import Connection, SimulatedState, seal, unsea
 from playbooks.models.notices import Notice, NoticeChannel, NoticeRules
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
+from playbooks.models.profiles import ProfileChange
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
 from playbooks.models.system import Heartbeat, IdempotencyKey
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
@@ -35,6 +36,7 @@ __all__ = [
     "PlaybookVersion",
     "Principal",
     "PrincipalKind",
+    "ProfileChange",
     "Question",
     "Run",
     "RunTrigger",

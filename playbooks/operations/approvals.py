@@ -17,7 +17,8 @@ from django.utils import timezone
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
 from playbooks.domain.duties import Denial, denials, is_quorum, seated
-from playbooks.domain.duty_facts import Facts
+from playbooks.domain.duty_facts import CONSENTS, Facts
+from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
@@ -73,6 +74,8 @@ def decide(
     Raises Refused with every duty rule that forbids it (the refusal itself is audited), Invalid for a denial
     without its reason, Missing for an unknown request.
     """
+    if verdict is Verdict.CONFIRM:
+        raise Invalid([("/verdict", "Approve or deny; the profile says as what an approval counts.")])
     if verdict is Verdict.DENY and not comment.strip():
         raise Invalid([("/comment", "A denial needs its reason: say what should happen instead.")])
     vote = Vote(request, caller, verdict, shown_digest, comment)
@@ -122,10 +125,16 @@ def _facts(vote: Vote, request: ApprovalRequest) -> Facts:
     return replace(
         facts,
         decider=replace(facts.decider, by_token=vote.caller.token is not None),
-        verdict=vote.verdict.value,
+        verdict=_recorded(vote.verdict, request).value,
         shown_digest=vote.shown_digest,
         current_digest=digest(_current_subject(request)) if is_open else request.digest,
     )
+
+
+def _recorded(verdict: Verdict, request: ApprovalRequest) -> Verdict:
+    """Under the profile solo nothing is approved: one person alone confirms it."""
+    is_alone = request.profile == Profile.SOLO and verdict is Verdict.APPROVE
+    return Verdict.CONFIRM if is_alone else verdict
 
 
 def _current_subject(request: ApprovalRequest) -> dict[str, Any]:
@@ -145,7 +154,7 @@ def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tu
 
 def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) -> None:
     person = vote.caller.principal
-    seats = _fill_seats(request, facts) if facts.verdict == Verdict.APPROVE else {}
+    seats = _fill_seats(request, facts) if facts.verdict in CONSENTS else {}
     Decision.objects.create(
         request=request,
         person=person,
@@ -184,14 +193,15 @@ def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
 
 def _grant(change: Change, request: ApprovalRequest) -> None:
     """The quorum is complete: the gate opens, and steps that waited for a renewed request are ready again."""
-    approvals = Decision.objects.filter(request=request, verdict=Verdict.APPROVE).order_by("decided_at", "pk")
-    names = [each.person_name for each in approvals]
+    approvals = Decision.objects.filter(request=request, verdict__in=CONSENTS).order_by("decided_at", "pk")
+    names = [_as_said(each) for each in approvals]
     requests.close(
         change,
         request,
         RequestStatus.GRANTED,
         Verb.REQUEST_GRANTED,
         approvers=[str(each.person_id) for each in approvals],
+        profile=request.profile,
     )
     for step in requests.waiting_for(request):
         if step.pk == request.step_id and step.kind == "approve":
@@ -200,6 +210,12 @@ def _grant(change: Change, request: ApprovalRequest) -> None:
             move_step(step, StepStatus.READY, now=change.now)
             change.ready += 1
     advance(change, request.step.frame)
+
+
+def _as_said(decision: Decision) -> str:
+    """What one person alone has confirmed is never called approved."""
+    alone = " (self-confirmed)" if decision.verdict == Verdict.CONFIRM else ""
+    return f"{decision.person_name}{alone}"
 
 
 def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
@@ -262,6 +278,7 @@ def _record_refusal(vote: Vote, refusal: Refused) -> None:
             outcome="refused",
             facts={
                 **vote.as_json(),
+                **({"verdict": refusal.facts.verdict} if isinstance(refusal, Forbidden) else {}),
                 "rule": refusal.rule,
                 "denials": [{"rule": each.rule, "sentence": each.sentence} for each in refusal.denials],
                 "duty_facts": refusal.facts.as_json() if isinstance(refusal, Forbidden) else None,

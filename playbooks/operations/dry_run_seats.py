@@ -10,6 +10,7 @@ from playbooks import access
 from playbooks.domain.dry_runs.record import WouldBeApproval
 from playbooks.domain.duties import denials
 from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.profiles import capped
 from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.models import Membership, Principal, PrincipalKind
@@ -51,13 +52,15 @@ class Seating:
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
     names_people: bool
+    profile: str
 
     def asked(self, approval: WouldBeApproval) -> Asked:
-        seats = [Seat(role) for role in approval.seats]
+        roles = tuple(capped(self.profile, approval.seats))
+        seats = [Seat(role) for role in roles]
         able, barred = self._people(seats)
         told = {each.name: getattr(approval, each.name) for each in fields(approval)}
         return Asked(
-            **told,
+            **{**told, "seats": roles},
             deciders=tuple(name for name, _ in able.values()) if self.names_people else None,
             barred=tuple(barred) if self.names_people else None,
             problem=_problem(seats, {person: roles for person, (_, roles) in able.items()}),
@@ -98,6 +101,7 @@ class Seating:
             deciders=frozenset(),
             shown_digest="",
             current_digest="",
+            profile=self.profile,
         )
 
 

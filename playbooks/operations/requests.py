@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
+from playbooks.access.profile import profile_at
 from playbooks.audit import Subject
 from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
@@ -18,6 +21,7 @@ from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.notices import NoticeKind
+from playbooks.domain.profiles import capped
 from playbooks.domain.statuses import RequestStatus, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
@@ -125,7 +129,12 @@ def current_subject(request: ApprovalRequest, frame: Frame) -> dict[str, Any]:
 
 def terms(asking: Step) -> dict[str, Any]:
     """The parts of a subject that do not depend on parameters. `asking` is the gate, or a step that asks itself."""
-    return {"version": definition_of(asking.run.version_id).digest, "seats": _seats_of(asking)}
+    profile = profile_at(timezone.now())
+    return {
+        "version": definition_of(asking.run.version_id).digest,
+        "seats": capped(profile, _seats_of(asking)),
+        "profile": profile.value,
+    }
 
 
 def is_shown(request: ApprovalRequest, step: Step) -> bool:
@@ -193,13 +202,14 @@ def _begun(run: Run, keys: Sequence[str]) -> frozenset[str]:
 def _open(change: Change, frame: Frame, gate: Step, frozen_at: str) -> ApprovalRequest:
     run, definition = change.run, definition_of(change.run.version_id)
     document = definition.steps[gate.name]
-    composed = compose(frame, gate, frozen_at=frozen_at)
+    composed, agreed = compose(frame, gate, frozen_at=frozen_at), terms(gate)
     about = subject(
         run=str(run.pk),
         version_digest=definition.digest,
         gate=gate.key,
         frozen_at=frozen_at,
-        seats=_seats_of(gate),
+        seats=agreed["seats"],
+        profile=agreed["profile"],
         covered=composed.covered,
         not_covered=composed.not_covered,
     )
@@ -226,6 +236,7 @@ def _create(
         shown=shown,
         requesters=requesters_of(run),
         authors=authors_behind(run),
+        profile=about["profile"],
         through=through_of(run),
         late=document.late,
         within_seconds=int(within / timedelta(seconds=1)),
@@ -252,6 +263,7 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "covered": [item["step"] for item in about["covered"]],
             "requesters": request.requesters,
             "authors": request.authors,
+            "profile": request.profile,
             "through": request.through,
             "playbook": definition.slug,
         },

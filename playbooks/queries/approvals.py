@@ -96,6 +96,7 @@ class RequestView:
     due_at: datetime | None
     escalated_at: datetime | None
     closed_at: datetime | None
+    profile: str
     late: str
     late_sentence: str
     may_decide: bool
@@ -183,6 +184,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...]) -> RequestView:
         due_at=row.due_at,
         escalated_at=row.escalated_at,
         closed_at=row.closed_at,
+        profile=row.profile,
         late=row.late,
         late_sentence=LATE_SENTENCES[row.late],
         may_decide=not forbidden,

@@ -6,7 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from playbooks.access.profile import profile_at
 from playbooks.domain.playbook import Playbook, placed
+from playbooks.domain.profiles import capped
 from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import Membership, PlaybookVersion, PrincipalKind
@@ -22,21 +26,26 @@ class Unfillable:
 
 
 def unfillable_gates() -> tuple[Unfillable, ...]:
-    """Every published gate, on any level, whose seats cannot all be filled by different active people, and every
-    question that nobody could answer.
+    """Every published gate, on any level, whose seats cannot all be filled by different active people under the
+    profile that holds, and every question that nobody could answer.
     """
-    roles = _roles_of_people()
+    roles, profile = _roles_of_people(), profile_at(timezone.now())
     published = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
     return tuple(
-        found for version in published.order_by("playbook__slug") for found in _unfillable(version, roles)
+        found
+        for version in published.order_by("playbook__slug")
+        for found in _unfillable(version, roles, profile)
     )
 
 
-def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -> list[Unfillable]:
+def _unfillable(
+    version: PlaybookVersion, roles: Mapping[str, frozenset[str]], profile: str
+) -> list[Unfillable]:
     playbook = Playbook.model_validate(version.document)
     found = []
     for gate in (place.step for place in placed(playbook)):
-        seats = [Seat(seat.role) for seat in (*gate.seats, *([gate.who] if gate.who else []))]
+        asked = (*capped(profile, gate.seats), *([gate.who] if gate.who else []))
+        seats = [Seat(seat.role) for seat in asked]
         filled = match({person: fitting(seats, Entitlement(held)) for person, held in roles.items()})
         empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
         if empty:

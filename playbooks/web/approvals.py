@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.operations import approvals as operations
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
@@ -26,6 +27,10 @@ DONE = {
     RequestStatus.GRANTED: "Your approval filled the last seat: the run goes on.",
     RequestStatus.DENIED: "Your denial is recorded: nothing behind this gate runs.",
 }
+
+ALONE = (
+    "You have confirmed it alone. It begins in a minute; cancel the run until then to keep it from beginning."
+)
 
 
 @require_safe
@@ -50,7 +55,8 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
         return _page(request, pk, refusal=refusal_of(request, error))
-    messages.success(request, DONE[RequestStatus(decided.status)])
+    is_alone = decided.profile == Profile.SOLO and decided.status == RequestStatus.GRANTED
+    messages.success(request, ALONE if is_alone else DONE[RequestStatus(decided.status)])
     return redirect("approval", pk=pk)
 
 

@@ -12,8 +12,9 @@ from django.utils.functional import SimpleLazyObject
 
 from playbooks import access
 from playbooks.models import Principal, PrincipalKind
-from playbooks.queries import approvals, holds, questions, references
+from playbooks.queries import approvals, holds, profiles, questions, references
 from playbooks.queries.holds import HoldView
+from playbooks.queries.profiles import ProfileView
 
 COUNTED = 50  # more than these are not worth a number beside a word
 
@@ -24,7 +25,7 @@ SECTIONS = (
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
-    ("holds", "Operations", "hold", ("hold", "expiries")),
+    ("holds", "Operations", "hold", ("hold", "expiries", "profile")),
     ("audit", "Audit", "audit", ("audit",)),
 )
 
@@ -61,6 +62,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """The context processor. Nothing is read before a template asks for it."""
     return {
         "navigation": SimpleLazyObject(lambda: _navigation(request)),
+        "profile": SimpleLazyObject(lambda: _profile(request)),
         "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
     }
@@ -87,6 +89,11 @@ def _count(name: str, person: Principal) -> int:
     rows = list(approvals.inbox(person)[:COUNTED])
     asked = questions.asked_of(person)[:COUNTED].count()
     return asked + sum(view.may_decide for view in approvals.views(rows, person))
+
+
+def _profile(request: HttpRequest) -> ProfileView | None:
+    """How far duties are segregated here, for whoever is signed in."""
+    return profiles.profile() if isinstance(request.user, Principal) else None
 
 
 def _held(request: HttpRequest) -> list[HoldView]:

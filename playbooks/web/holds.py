@@ -78,7 +78,7 @@ def expiries(request: HttpRequest) -> HttpResponse:
     else:
         rows = coming.filter(tries__gt=0) if shown else coming
     context = {
-        "tabs": _tabs("expiries"),
+        "tabs": operations_tabs("expiries"),
         "page": page_of(rows, request, expiry_queries.views),
         "filters": filters(request, "show", EXPIRIES),
         "is_over": shown == "over",
@@ -91,7 +91,7 @@ def _page(request: HttpRequest, *, refusal: Refusal | None = None) -> HttpRespon
     released = queries.holds(person).filter(released_at__isnull=False).order_by("-released_at", "-pk")
     may_place = access.may(person, "place_hold")
     context = {
-        "tabs": _tabs("holds"),
+        "tabs": operations_tabs("holds"),
         "held": [queries.view(each) for each in queries.in_force(person)],
         "page": page_of(released, request, lambda found: [queries.view(each) for each in found]),
         "may_place": may_place,
@@ -135,6 +135,6 @@ def _groups(rows: list[Holdable]) -> list[tuple[str, list[Holdable]]]:
     return [(title, [each for each in rows if each.scope == scope]) for scope, title in titles.items()]
 
 
-def _tabs(active: str) -> list[Filter]:
-    pages = {"holds": "Holds", "expiries": "Expiries"}
+def operations_tabs(active: str) -> list[Filter]:
+    pages = {"holds": "Holds", "expiries": "Expiries", "profile": "Profile"}
     return [Filter(label, reverse(name), name == active) for name, label in pages.items()]

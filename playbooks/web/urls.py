@@ -17,6 +17,7 @@ from playbooks.web import (
     inbox,
     notifications,
     playbooks,
+    profiles,
     questions,
     rollbacks,
     runs,
@@ -31,6 +32,11 @@ urlpatterns = [
     path("operations/holds/", holds.holds, name="holds"),
     path("operations/holds/<uuid:pk>/release", holds.release, name="hold-release"),
     path("operations/expiries/", holds.expiries, name="expiries"),
+    path("operations/profile/", profiles.profile, name="profile"),
+    path("operations/profile/<uuid:pk>/confirm", profiles.settle, {"act": "confirm"}, name="profile-confirm"),
+    path(
+        "operations/profile/<uuid:pk>/withdraw", profiles.settle, {"act": "withdraw"}, name="profile-withdraw"
+    ),
     path("alerts/", alerts.alerts, name="alerts"),
     path("alerts/<uuid:pk>/", alerts.alert, name="alert"),
     path("cases/", cases.cases, name="cases"),

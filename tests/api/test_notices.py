@@ -11,7 +11,6 @@ from playbooks.models import NoticeChannel
 from tests.api.callers import session, token_of
 from tests.cast import Cast
 
-
 # Apprise loads a module that Python is going to drop, the first time that it is used.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 

@@ -26,6 +26,7 @@ from playbooks.models import (
     Playbook,
     PlaybookVersion,
     Principal,
+    ProfileChange,
     Question,
     Run,
     Seat,
@@ -55,6 +56,7 @@ def make_rows() -> Rows:
         *_waiting(step),
         *_held(version.playbook, people[0]),
         *_told(people[0]),
+        _profile(*people),
         *_entry(),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
@@ -182,6 +184,13 @@ def _held(playbook: Playbook, person: Principal) -> tuple[Connection, Hold]:
             released_at=now,
         ),
     )
+
+
+def _profile(proposed_by: Principal, confirmed_by: Principal) -> ProfileChange:
+    row = ProfileChange(profile="pair", reason="There are two of us.", proposed_at=timezone.now())
+    row.proposed_by, row.confirmed_by, row.takes_effect_at = proposed_by, confirmed_by, row.proposed_at
+    row.save(force_insert=True)
+    return row
 
 
 def _told(person: Principal) -> tuple[NoticeRules, NoticeChannel, Notice]:
