@@ -15,3 +15,4 @@ class PlaybooksConfig(AppConfig):
         from playbooks.web import signals  # noqa: F401
 
         post_migrate.connect(builtin.ensure_roles, sender=self, dispatch_uid="playbooks.roles")
+        post_migrate.connect(builtin.ensure_cache, sender=self, dispatch_uid="playbooks.cache")

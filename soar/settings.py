@@ -7,6 +7,7 @@ makes every unsafe default an error (soar/checks.py).
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from logging import LogRecord
 from pathlib import Path
@@ -20,6 +21,7 @@ SOAR_HOME = Path(env.text("SOAR_HOME", str(BASE_DIR / ".soar"))).absolute()
 PRODUCTION = env.boolean("SOAR_PRODUCTION")
 DEMO = env.boolean("SOAR_DEMO")
 PORT = env.integer("SOAR_PORT", 8000)
+BEHIND_PROXY = env.boolean("SOAR_BEHIND_PROXY")
 BROKER_URL = env.text("SOAR_BROKER_URL")
 EMBEDDED = not BROKER_URL
 
@@ -39,6 +41,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "axes",
     "guardian",
     "rest_framework",
     "drf_spectacular",
@@ -60,6 +64,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "playbooks.web.refusing.RecordHidden",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "soar.urls"
@@ -86,7 +92,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ATOMIC_REQUESTS = False
 
 AUTH_USER_MODEL = "playbooks.Principal"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+OWN_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+# The first one signs nobody in: it turns away who is locked out.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", OWN_BACKEND]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
@@ -103,9 +111,41 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_RATE_LIMITS = False  # axes counts failures, of passwords and of codes, for all processes together
+MFA_RATE_LIMITS = False
+MFA_ADAPTER = "playbooks.web.factors.Factors"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Countersign"
+MFA_FORMS = {
+    "authenticate": "playbooks.web.factors.AuthenticateForm",
+    "reauthenticate": "playbooks.web.factors.ReauthenticateForm",
+}
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
 
+AXES_HANDLER = "playbooks.web.lockout.Counter"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "playbooks.web.lockout.network_of"
+AXES_USERNAME_CALLABLE = "playbooks.web.lockout.name_of"
+AXES_LOCKOUT_CALLABLE = "playbooks.web.lockout.locked_out"
+# What was typed is kept nowhere; the audit log says who tried, from where and when.
+AXES_SENSITIVE_PARAMETERS = ["login", "password", "oldpassword", "code", "credential", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# What has to be known to every process for a while, such as the codes that were used.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "playbooks_cache"}
+}
+
+SESSION_ENGINE = "playbooks.access.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = PRODUCTION
@@ -113,7 +153,7 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("SOAR_BEHIND_PROXY") else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -209,5 +249,8 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["defects"]},
     },
     "root": {"handlers": ["console"], "level": env.log_level("SOAR_LOG_LEVEL", "WARNING")},
-    "loggers": {"playbooks": {"level": env.log_level("SOAR_LOG_LEVEL", "INFO")}},
+    "loggers": {
+        "playbooks": {"level": env.log_level("SOAR_LOG_LEVEL", "INFO")},
+        "axes": {"level": "ERROR"},  # what it would say of each failure is in the audit log
+    },
 }

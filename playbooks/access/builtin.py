@@ -1,10 +1,11 @@
-"""Brings the built-in roles of domain/roles.py into the database after each migration."""
+"""Brings the built-in roles of domain/roles.py, and the table of the cache, into the database after each migration."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
 
 from playbooks.domain.roles import ROLES
 
@@ -15,3 +16,8 @@ def ensure_roles(**_signal: Any) -> None:
     for slug, role in ROLES.items():
         group, _ = Group.objects.get_or_create(name=slug)
         group.permissions.set([known[codename] for codename in sorted(role.permissions)])
+
+
+def ensure_cache(using: str, **_signal: Any) -> None:
+    """Idempotent: Django makes the table of its database cache by a command of its own."""
+    call_command("createcachetable", database=using, verbosity=0)

@@ -15,6 +15,7 @@ from playbooks.api.ingest import Kind
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
+from playbooks.api.sessions import IssuedToken, IssueToken, issue
 from playbooks.domain.limits import Limits
 from playbooks.operations import connections as connection_operations
 from playbooks.operations import people as people_operations
@@ -147,7 +148,7 @@ class Sources(Endpoint):
 
 
 class Tokens(Endpoint):
-    needs = {"GET": Need(("see_people",), "read")}
+    needs = {"GET": Need(("see_people",), "read"), "POST": Need(("see_people",), None)}
 
     @described_list(
         "tokens_list", "One's own tokens; all for who manages people", row=TokenView, listing=TOKENS
@@ -161,3 +162,14 @@ class Tokens(Endpoint):
             listing=TOKENS,
             show=lambda found: plains([people_queries.token_view(each) for each in found]),
         )
+
+    @described(
+        "tokens_issue",
+        "Make a token of one's own, or of a service account that one answers for",
+        body=IssueToken,
+        answer=IssuedToken,
+        status=201,
+        is_write=True,
+    )
+    def post(self, request: Request) -> Response:
+        return issue(request)

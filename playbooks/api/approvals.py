@@ -19,6 +19,7 @@ from playbooks.api.parsing import Body, idempotency_key, read
 from playbooks.api.permissions import Need
 from playbooks.domain.statuses import Verdict
 from playbooks.operations import approvals as operations
+from playbooks.operations import denied, withdrawals
 from playbooks.operations.refusals import Invalid
 from playbooks.queries import approvals as queries
 from playbooks.queries.approvals import RequestView
@@ -48,6 +49,33 @@ class Decided:
     status: str
     verdict: str
     digest: str
+
+
+class TakeBack(Body):
+    reason: Annotated[str, StringConstraints(max_length=10_000)]
+
+
+class AskAgain(Body):
+    """`evidence` is what is new since it was denied."""
+
+    evidence: Annotated[str, StringConstraints(max_length=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """`status` is that of the request afterwards."""
+
+    id: UUID
+    run: UUID
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAgain:
+    """`run` is the re-run that asks again, `request` the one that was denied."""
+
+    run: UUID
+    request: UUID
 
 
 class Approvals(Endpoint):
@@ -103,3 +131,52 @@ class Decision(Endpoint):
             idempotency_key=idempotency_key(request),
         )
         return answer(Decided(row.pk, row.run_id, row.status, body.verdict.value, body.digest))
+
+
+class DecisionWithdrawal(Endpoint):
+    needs = {"POST": Need(("see_request",), "")}
+
+    @described(
+        "approvals_withdraw_decision",
+        "Take back one's own decision, for good, while the quorum is not reached",
+        body=TakeBack,
+        answer=TakenBack,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(TakeBack, request)
+        row = withdrawals.withdraw_decision(pk, caller=caller_of(request), reason=body.reason)
+        return answer(TakenBack(row.pk, row.run_id, row.status))
+
+
+class Withdrawal(Endpoint):
+    needs = {"POST": Need(("see_request",), "runs")}
+
+    @described(
+        "approvals_withdraw",
+        "Take back a request that one asked for; its run fails at the gate",
+        body=TakeBack,
+        answer=TakenBack,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(TakeBack, request)
+        row = withdrawals.withdraw_request(pk, caller=caller_of(request), reason=body.reason)
+        return answer(TakenBack(row.pk, row.run_id, row.status))
+
+
+class AskingAgain(Endpoint):
+    needs = {"POST": Need(("start_run",), "runs")}
+
+    @described(
+        "approvals_ask_again",
+        "Ask once more what was denied, with new evidence, of other people",
+        body=AskAgain,
+        answer=AskedAgain,
+        status=201,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(AskAgain, request)
+        run = denied.ask_again(pk, caller=caller_of(request), evidence=body.evidence)
+        return answer(AskedAgain(run.pk, pk), status=201)

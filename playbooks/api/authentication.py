@@ -89,4 +89,6 @@ def _active(token: Token) -> Principal:
     principal = token.principal
     if principal is None or not principal.is_active:
         raise exceptions.AuthenticationFailed("The account of this token is deactivated.")
+    if principal.owner is not None and not principal.owner.is_active:
+        raise exceptions.AuthenticationFailed("Whoever answers for this service account is deactivated.")
     return principal

@@ -95,7 +95,11 @@ class Expiries(Endpoint):
         listing=EXPIRIES,
     )
     def get(self, request: Request) -> Response:
-        rows = expiry_queries.expiries(principal_of(request))
+        person = principal_of(request)
         return page(
-            rows, request, self, listing=EXPIRIES, show=lambda found: plains(expiry_queries.views(found))
+            expiry_queries.expiries(person),
+            request,
+            self,
+            listing=EXPIRIES,
+            show=lambda found: plains(expiry_queries.views(found, person)),
         )

@@ -15,6 +15,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from playbooks import access
 from playbooks.api import posted
 from playbooks.api.answers import FieldProblem, answer
 from playbooks.api.authentication import Sender, actor_of, principal_of
@@ -153,7 +154,15 @@ class _Post:
         alert = self.form(value, timezone.now())
         if isinstance(alert, Rejected):
             raise Invalid([(each.pointer, each.detail) for each in alert.faults])
-        return Incoming(alert, self.source_of(alert), part.raw)
+        source = self.source_of(alert)
+        if not self._may_post(source):
+            raise Invalid([("/source", f"You may not post for the source {source}: it is another team's.")])
+        return Incoming(alert, source, part.raw)
+
+    def _may_post(self, source: Source) -> bool:
+        if self.posted_by is None or source.team_id is None:
+            return True
+        return access.within_reach(self.posted_by, Source.objects.filter(pk=source.pk)).exists()
 
     def accept(self, incoming: Sequence[Incoming]) -> list[Accepted]:
         return operations.ingest_all(incoming, actor=self.actor, posted_by=self.posted_by)

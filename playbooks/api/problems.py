@@ -20,7 +20,7 @@ from playbooks.audit.bundle import ExportError
 from playbooks.domain.problems import Problem, Unreadable
 from playbooks.models import Principal
 from playbooks.operations import sessions
-from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Missing, Refused, Unsound
+from playbooks.operations.refusals import CONFLICTS, Hidden, Invalid, LostRace, Missing, Refused, Unsound
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +132,7 @@ def _sentence(status: HTTPStatus) -> Callable[[Any], Response]:
 
 
 _KNOWN: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[Any], Response]]] = (
+    (Hidden, _sentence(HTTPStatus.NOT_FOUND)),
     (Refused, _refused),
     (Invalid, _invalid),
     (Unreadable, _unreadable),

@@ -10,6 +10,7 @@ from playbooks.api import (
     approvals,
     audit,
     cases,
+    delegations,
     dry_runs,
     events,
     health,
@@ -20,6 +21,7 @@ from playbooks.api import (
     profiles,
     questions,
     runs,
+    sessions,
 )
 
 VERSION = "playbooks/<slug:slug>/versions/<int:number>/"
@@ -60,6 +62,11 @@ urlpatterns: list[URLPattern] = [
     path("approvals/", approvals.Approvals.as_view()),
     path("approvals/<uuid:pk>/", approvals.Approval.as_view()),
     path("approvals/<uuid:pk>/decide/", approvals.Decision.as_view()),
+    path("approvals/<uuid:pk>/withdraw-decision/", approvals.DecisionWithdrawal.as_view()),
+    path("approvals/<uuid:pk>/withdraw/", approvals.Withdrawal.as_view()),
+    path("approvals/<uuid:pk>/ask-again/", approvals.AskingAgain.as_view()),
+    path("delegations/", delegations.Delegations.as_view()),
+    path("delegations/<uuid:pk>/end/", delegations.End.as_view()),
     path("connections/", administration.Connections.as_view()),
     path("connections/<slug:name>/limits/", administration.ConnectionLimits.as_view()),
     path("questions/", questions.Questions.as_view()),
@@ -80,6 +87,9 @@ urlpatterns: list[URLPattern] = [
     path("notices/channels/<uuid:pk>/remove/", notices.ChannelRemoval.as_view()),
     path("sources/", administration.Sources.as_view()),
     path("tokens/", administration.Tokens.as_view()),
+    path("tokens/<uuid:pk>/", sessions.Token.as_view()),
+    path("sessions/", sessions.Sessions.as_view()),
+    path("sessions/<uuid:handle>/", sessions.Session.as_view()),
     path("audit/entries/", audit.Entries.as_view()),
     path("audit/export/", audit.Export.as_view()),
     path("audit/checkpoint/", audit.Checkpoint.as_view()),

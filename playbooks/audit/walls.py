@@ -26,6 +26,7 @@ APPEND_ONLY: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "playbooks_auditleaf": (("index",), ("entry_id",)),
     "playbooks_auditcheckpoint": (("id",),),
     "playbooks_decision": (("id",), ("request_id", "person_id")),
+    "playbooks_withdrawal": (("id",), ("decision_id",)),
 }
 
 
@@ -57,9 +58,12 @@ def defects(connection: BaseDatabaseWrapper) -> list[Trigger]:
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Puts every trigger right. Those that are right are not touched."""
+    """Puts every trigger right, of the tables that are there: a migration may come before the last of them. Those
+    that are right are not touched.
+    """
+    tables = set(connection.introspection.table_names())
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        for trigger in defects(connection):
+        for trigger in (each for each in defects(connection) if each.table in tables):
             for statement in _statements(trigger, connection.vendor):
                 cursor.execute(statement)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from playbooks.domain.actions import Catalogue, Effect, Undo
 from playbooks.domain.durations import parse_duration
+from playbooks.domain.seat_names import seat_name
 
 
 class Severity(StrEnum):
@@ -56,6 +57,22 @@ def _changed_seats(old: Step, new: Step, _: Catalogue) -> Findings:
     )
     sentence += f"; {listed_seats(added)} {'is' if added.total() == 1 else 'are'} added" if added else ""
     yield Governance(new["id"], "seats", severity, sentence + ".", old["seats"], new["seats"])
+
+
+def _more_denials(old: Step, new: Step, _: Catalogue) -> Findings:
+    was, now = old.get("deny", 1), new.get("deny", 1)
+    if was != now:
+        severity = Severity.WEAKENED if now > was else Severity.STRENGTHENED
+        sentence = f"Gate '{new['id']}' is denied by {now} denial{'s' if now > 1 else ''} instead of {was}."
+        yield Governance(new["id"], "deny", severity, sentence, old.get("deny"), new.get("deny"))
+
+
+def _goes_on_to(old: Step, new: Step, _: Catalogue) -> Findings:
+    was, now = old.get("to", []), new.get("to", [])
+    if was != now:
+        who = listed([seat_name(each) for each in now]) or "nobody else"
+        sentence = f"When gate '{new['id']}' is late, it goes on to {who}."
+        yield Governance(new["id"], "to", Severity.CHANGED, sentence, was or None, now or None)
 
 
 def _shown_less(old: Step, new: Step, _: Catalogue) -> Findings:
@@ -268,7 +285,7 @@ def effect_of(step: Step, catalogue: Catalogue) -> Effect | None:
 
 def roles_of(gate: Step) -> Counter[str]:
     """How many seats a gate has for each role."""
-    return Counter(each["role"] for each in gate["seats"])
+    return Counter(seat_name(each) for each in gate["seats"])
 
 
 def listed_seats(roles: Counter[str]) -> str:
@@ -292,6 +309,8 @@ _FORGIVEN = _switch(
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "approve": (
         _changed_seats,
+        _more_denials,
+        _goes_on_to,
         _deadline("4h", "deny"),
         _condition,
         _shown_less,

@@ -32,6 +32,7 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "inputs": Input,
     "fields": Input,
     "seats": SeatEntry,
+    "to": SeatEntry,
     "who": SeatEntry,
     "retry": Retry,
     "undo": Undo,

@@ -18,6 +18,7 @@ from playbooks.domain.inputs import unfit
 from playbooks.domain.playbook import Input, Placed, Playbook, Step, placed
 from playbooks.domain.problems import Finding, nearest
 from playbooks.domain.reader import Path
+from playbooks.domain.seat_names import changed_through
 
 LONGEST_WAIT_BETWEEN_TRIES = timedelta(hours=1)
 LONGEST_FOR_PEOPLE = timedelta(days=365)
@@ -37,6 +38,7 @@ def step_findings(playbook: Playbook, catalogue: Catalogue, opaque: frozenset[st
             yield from _calls_itself(place, playbook)
     if not opaque and is_ordered(playbook):
         yield from _unguarded(playbook, catalogue)
+        yield from _unowned(playbook, catalogue)
 
 
 def _retry(step: Step, path: Path) -> Iterator[Finding]:
@@ -213,6 +215,15 @@ def _value(action: Action, name: str, schema: Any, value: object, path: Path) ->
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     for error in validator.iter_errors(plain):
         yield Finding((*path, *error.absolute_path), f"input '{name}' of {action.key}: {error.message[:200]}")
+
+
+def _unowned(playbook: Playbook, catalogue: Catalogue) -> Iterator[Finding]:
+    """Where nothing is changed behind a gate, nobody is the owner, and the seat could never be filled."""
+    for place in placed(playbook):
+        for index, seat in enumerate(place.step.seats):
+            if seat.owner_of and not any(changed_through(playbook, place.step, catalogue)):
+                message = f"nothing is changed behind '{place.step.id}', so nobody owns what it would change"
+                yield Finding((*place.path, "seats", index), message)
 
 
 def _unguarded(playbook: Playbook, catalogue: Catalogue) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from playbooks.domain.duty_facts import CONSENTS, Facts
-from playbooks.domain.seats import Entitlement, fitting, match
+from playbooks.domain.seats import Entitlement, Seat, fitting, match, wanted
 
 STRENGTH = {"": 0, "fresh": 1, "bound": 2}
 TAKES = {
@@ -101,6 +101,11 @@ def delegate_of_requester(facts: Facts) -> str | None:
     for person, name in facts.decider.stands_in_for.items():
         if person in facts.influential:
             return f"You stand in for {name}, who has a hand in this, so you cannot decide it either."
+    for person, name in facts.decider.stood_in_for.items():
+        if person in facts.influential:
+            return (
+                f"Until a day ago you stood in for {name}, who has a hand in this, so you cannot decide it."
+            )
     return None
 
 
@@ -126,10 +131,14 @@ def not_in_seat(facts: Facts) -> str | None:
     held = Entitlement(facts.decider.roles, facts.entitlement.people)
     if fitting(facts.seats, held):
         return None
-    wanted = " or ".join(sorted({seat.role for seat in facts.seats}))
+    without = "which you do not hold" if all(_is_by_role(seat) for seat in facts.seats) else "and you are not"
     if facts.decider.is_superuser:
-        return f"Being a superuser gives no seat here: this needs the role {wanted}, which you do not hold."
-    return f"This needs the role {wanted}, which you do not hold."
+        return f"Being a superuser gives no seat here: this needs {wanted(facts.seats)}, {without}."
+    return f"This needs {wanted(facts.seats)}, {without}."
+
+
+def _is_by_role(seat: Seat) -> bool:
+    return all(each.people is None for each in (seat, *seat.also))
 
 
 def already_decided(facts: Facts) -> str | None:

@@ -19,8 +19,9 @@ class Decider:
     """Who decides, as they are at this moment.
 
     `accounts` are the other accounts of the same person, with the service accounts that they own. `stands_in_for`
-    are the people who named them as their substitute. `fresh_grants` says of each role that was given lately by
-    whom, back through those who gave the giver theirs. `known_as` are the names under which they or their devices
+    are the people who named them as their substitute, `stood_in_for` those who did until a day ago.
+    `fresh_grants` says of each role that was given lately by whom, back through those who gave the giver theirs.
+    `known_as` are the names under which they or their devices
     could be a target. `history` are the duties that they had in the same case. `step_up` is what they have proven
     beyond their session: "" nothing, "fresh" a second factor lately, "bound" one over this very decision.
     """
@@ -34,6 +35,7 @@ class Decider:
     roles: frozenset[str]
     accounts: frozenset[str] = frozenset()
     stands_in_for: Names = field(default_factory=dict)
+    stood_in_for: Names = field(default_factory=dict)
     fresh_grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
     known_as: frozenset[str] = frozenset()
     history: frozenset[str] = frozenset()
@@ -134,11 +136,17 @@ SETS_OF_DECIDER = frozenset({"roles", "accounts", "known_as", "history", "teams"
 
 
 def seat_as_json(seat: Seat) -> dict[str, Any]:
-    return {"role": seat.role} if seat.people is None else {"role": seat.role, "people": sorted(seat.people)}
+    plain: dict[str, Any] = {"role": seat.role}
+    if seat.people is not None:
+        plain["people"] = sorted(seat.people)
+    if seat.also:
+        plain["also"] = [seat_as_json(each) for each in seat.also]
+    return plain
 
 
 def seat_from_json(value: Mapping[str, Any]) -> Seat:
-    return Seat(value["role"], frozenset(value["people"]) if "people" in value else None)
+    people = frozenset(value["people"]) if "people" in value else None
+    return Seat(value["role"], people, tuple(seat_from_json(each) for each in value.get("also", ())))
 
 
 def _decider(value: Mapping[str, Any]) -> Decider:

@@ -13,7 +13,7 @@ KEYS_OF_KIND: Mapping[str, frozenset[str]] = {
     "do": frozenset(
         {"with", "using", "timeout", "retry", "undo", "expires", "secret_outputs", "continue_on_failure"}
     ),
-    "approve": frozenset({"show", "seats", "within", "late"}),
+    "approve": frozenset({"show", "seats", "deny", "within", "late", "to"}),
     "ask": frozenset({"show", "fields", "who", "within", "late", "continue_on_failure"}),
     "wait": frozenset({"continue_on_failure"}),
     "run": frozenset({"with", "detached", "timeout", "continue_on_failure"}),

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from playbooks.domain.field_types import Duration, Identifier, Reference, Slug
 from playbooks.domain.kinds import BLOCKS, KINDS, foreign_keys, kind_problem
+from playbooks.domain.seats import ON_CALL, OWNER_OF
 
 MAX_STEPS = 500  # on all levels together
 MAX_LEVELS = 8
@@ -50,9 +51,24 @@ class Input(_Part):
 
 
 class SeatEntry(_Part):
-    """How a document writes a seats.Seat."""
+    """How a document writes a seats.Seat: by role, by the rota of those on call, or as the owner of what is changed."""
 
-    role: Slug
+    role: Slug | None = None
+    on_call: Slug | None = None
+    owner_of: Literal["target"] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_seat(self) -> SeatEntry:
+        if len([each for each in (self.role, self.on_call, self.owner_of) if each]) != 1:
+            raise PydanticCustomError("seat", "a seat has exactly one of 'role', 'on_call' and 'owner_of'")
+        return self
+
+    @property
+    def name(self) -> str:
+        """As in seat_names.seat_name."""
+        if self.on_call:
+            return f"{ON_CALL}{self.on_call}"
+        return f"{OWNER_OF}{self.owner_of}" if self.owner_of else str(self.role)
 
 
 class Retry(_Part):
@@ -175,8 +191,10 @@ class Step(_Part):
     approve: str = ""
     show: Needs = ()
     seats: Annotated[tuple[SeatEntry, ...], Field(strict=False, max_length=20)] = ()
+    deny: Annotated[int, Field(ge=1, le=20)] = 1
     within: Duration = "4h"
     late: Literal["deny", "escalate", "hold", "fail"] = "deny"
+    to: Annotated[tuple[SeatEntry, ...], Field(strict=False, max_length=20)] = ()
 
     ask: str = ""
     fields: Annotated[Mapping[Identifier, Input], Field(max_length=50)] = {}
@@ -222,6 +240,10 @@ class Step(_Part):
 def _gap_of_gate(step: Step) -> str:
     if not step.seats:
         return "a gate needs 'seats', such as [{role: tier-2}]"
+    if step.to and step.late != "escalate":
+        return "'to' says to whom a gate goes on that is late, so it belongs to 'late: escalate'"
+    if any(each.owner_of for each in step.to):
+        return "a late gate goes on to a role or to those on call; the owners are among its seats"
     return "a gate that is late can deny, escalate or hold, not fail" if step.late == "fail" else ""
 
 
@@ -230,6 +252,8 @@ def _gap_of_question(step: Step) -> str:
         return "a question needs 'fields', such as {hosts: {type: list}}"
     if step.who is None:
         return "a question needs 'who', such as {role: tier-2}"
+    if step.who.role is None:
+        return "a question is answered by somebody with a role, such as {role: tier-2}"
     if "late" in step.model_fields_set and step.late not in {"fail", "hold"}:
         return "a question that is late can fail or hold"
     return ""

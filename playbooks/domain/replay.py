@@ -42,8 +42,11 @@ class Request:
     profile: str
     through: Mapping[str, str]
     status: str = "open"
+    denials_to_end: int = 1
+    also: list[str] = field(default_factory=list)  # who may take any seat too, since it was late
     approvers: set[str] = field(default_factory=set)
-    deciders: set[str] = field(default_factory=set)
+    deniers: set[str] = field(default_factory=set)
+    deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
     has_quorum: bool = False
 
     def covers(self, step: str) -> bool:
@@ -98,18 +101,23 @@ class Replay:
                 self.requesters[entry.actor_id] = entry.actor_label
             case "request.opened":
                 self._open(facts)
-            case "decision.made":
-                self._decide(entry)
-            case "decision.refused":
-                self._refuse(entry)
+            case "decision.made" | "decision.withdrawn" | "decision.refused" as verb:
+                self._take(verb, entry)
             case "request.granted":
                 self._grant(facts)
+            case "request.escalated":
+                self._request(facts).also = list(facts.get("to") or self._request(facts).also)
             case "request.consumed":
                 self._consume(facts)
             case "step.claimed":
                 self._claim(facts)
             case verb if verb in ENDINGS:
-                self._request(facts).status = ENDINGS[verb]
+                self._end(facts, ENDINGS[verb])
+
+    def _take(self, verb: str, entry: Body) -> None:
+        """What a person did about a request."""
+        takes = {"made": self._decide, "withdrawn": self._withdraw, "refused": self._refuse}
+        takes[verb.removeprefix("decision.")](entry)
 
     def _request(self, facts: Mapping[str, Any]) -> Request:
         found = self.requests.get(facts["request"])
@@ -145,6 +153,8 @@ class Replay:
             requesters=facts["requesters"],
             authors=facts["authors"],
             profile=facts["profile"],
+            denials_to_end=facts.get("denials_to_end", 1),
+            deciders=set(facts.get("denied_before", ())),
             through=facts["through"],
         )
 
@@ -164,6 +174,7 @@ class Replay:
         _require(
             set(facts.approvals) == request.approvers, "The approvals so far are not those that were made."
         )
+        _require(facts.denied == request.deniers, "The denials so far are not those that were made.")
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
@@ -171,9 +182,29 @@ class Replay:
             facts.verdict == "deny" or (facts.verdict == "confirm") == (facts.profile == "solo"),
             "What one person alone confirmed is called approved, or the other way round.",
         )
+        (request.approvers if facts.verdict in CONSENTS else request.deniers).add(facts.decider.id)
         if facts.verdict in CONSENTS:
-            request.approvers.add(facts.decider.id)
             request.has_quorum = is_quorum(facts)
+
+    def _withdraw(self, entry: Body) -> None:
+        """Who has decided takes it back while the request is open; that they decided is not forgotten."""
+        request, person = self._request(entry.facts), entry.actor_id
+        _require(request.status == "open", f"A decision on a request that is {request.status} is withdrawn.")
+        _require(
+            person in request.approvers | request.deniers,
+            "A decision is withdrawn that was not made, or not by who withdraws it.",
+        )
+        _require(not request.has_quorum, "A decision is withdrawn after the quorum was complete.")
+        request.approvers.discard(person)
+        request.deniers.discard(person)
+
+    def _end(self, facts: Mapping[str, Any], status: str) -> None:
+        request = self._request(facts)
+        _require(
+            status != "denied" or len(request.deniers) >= request.denials_to_end,
+            "The request is denied by fewer people than it takes.",
+        )
+        request.status = status
 
     def _refuse(self, entry: Body) -> None:
         """The rules must say no again, with the same sentences. What was refused before any facts has
@@ -197,8 +228,15 @@ class Replay:
         _require(
             [seat.role for seat in facts.seats] == request.seats, "The seats are not those of the request."
         )
+        _require(
+            all([each.role for each in seat.also] == request.also for seat in facts.seats),
+            "The seats have gone on to others than those whom the entries name.",
+        )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
         _require(facts.profile == request.profile, "The profile is not that of the request.")
+        _require(
+            facts.denials_to_end == request.denials_to_end, "It takes another number of denials to end it."
+        )
         _require(facts.authors == request.authors, "The authors are not those of the request.")
         _require(
             facts.through == request.through, "Those through whom it began are not those of the request."
@@ -208,7 +246,10 @@ class Replay:
         request = self._request(facts)
         _require(request.status == "open", f"A request that is {request.status} is granted.")
         _require(request.has_quorum, "The request is granted without its quorum.")
-        _require(request.deciders == request.approvers, "The request is granted although somebody denied it.")
+        _require(
+            len(request.deniers) < request.denials_to_end,
+            "The request is granted although as many denied it as it takes.",
+        )
         _require(
             sorted(facts["approvers"]) == sorted(request.approvers),
             "The approvers are not those who approved.",

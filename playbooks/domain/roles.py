@@ -38,12 +38,13 @@ ROLES: Mapping[str, Role] = {
     "author": Role("Playbook author", SEE | {"write_playbook"}),
     "publisher": Role("Playbook publisher", SEE | {"publish_playbook"}),
     # Reads everything, changes nothing, exports.
-    "compliance-officer": Role("Compliance officer", SEE | {"see_audit", "export_audit"}),
+    "compliance-officer": Role("Compliance officer", SEE | {"see_every_team", "see_audit", "export_audit"}),
     # Users, connections, configuration; no right to approve comes with it.
     "administrator": Role(
         "Administrator",
         SEE
         | {
+            "see_every_team",
             "see_audit",
             "manage_people",
             "manage_connection",
@@ -53,3 +54,6 @@ ROLES: Mapping[str, Role] = {
         },
     ),
 }
+
+# All that any role can permit. No right to approve is among them: seats name roles.
+PERMISSIONS = frozenset(permission for role in ROLES.values() for permission in role.permissions)

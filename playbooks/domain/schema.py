@@ -30,6 +30,7 @@ _OF_KIND: Mapping[str, Mapping[str, Schema]] = {
 }
 _ONE_OF: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "Undo": (("do",), ("none",)),
+    "SeatEntry": (("role",), ("on_call",), ("owner_of",)),
     "Wait": (("for",), ("until",), ("event", "key")),
     "Loop": (("until", "most"), ("while", "most")),
     "Script": (("python",), ("shell",)),

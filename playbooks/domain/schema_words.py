@@ -29,8 +29,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "title": "What people read beside the field.",
     },
     "SeatEntry": {
-        "": "Somebody who holds this role.",
+        "": "One person: who holds a role, is on call, or owns what is changed.",
         "role": "The name of a role, such as tier-2.",
+        "on_call": "The name of a rota, such as network: whoever is on call by it.",
+        "owner_of": "target: the owner of each connection through which something is changed.",
     },
     "Retry": {
         "": "Further attempts when the step fails.",
@@ -85,8 +87,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "approve": "The question that people decide; ${ … } is filled in.",
         "show": "The steps whose outputs are shown beside the question.",
         "seats": "Who has to approve: one person for each seat.",
+        "deny": "How many people have to deny before it counts as denied.",
         "within": "How long it is open.",
         "late": "What happens when nobody answered in time.",
+        "to": "Who may take any of the seats too, once it is late and goes on (escalate).",
         "ask": "The question that one person answers with a form.",
         "fields": "The fields of the form, like inputs.",
         "who": "Who may answer.",

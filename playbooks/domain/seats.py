@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+OWNER_OF, ON_CALL = "owner_of:", "on_call:"  # before what names the people of a seat, in the place of a role
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
     """One required place in a quorum: somebody who holds `role`.
 
     Where `people` is given it names those who are meant, by id, and `role` only says how they were found: the owner
-    of the target, whoever is on call.
+    of the target, whoever is on call. `also` are those who may take it too, since the request was late.
     """
 
     role: str
     people: frozenset[str] | None = None
+    also: tuple[Seat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,23 @@ def match(fits: Mapping[str, frozenset[int]]) -> dict[int, str]:
     return taken
 
 
+def wanted(seats: Sequence[Seat]) -> str:
+    """Who could fill one of the seats: the role tier-2 or network-owner or whoever is on call for network."""
+    every = [each for seat in seats for each in (seat, *seat.also)]
+    roles = sorted({each.role for each in every if each.people is None})
+    people = sorted({_meant(each.role) for each in every if each.people is not None})
+    return " or ".join(([f"the role {' or '.join(roles)}"] if roles else []) + people)
+
+
+def _meant(name: str) -> str:
+    if name.startswith(ON_CALL):
+        return f"whoever is on call for {name.removeprefix(ON_CALL)}"
+    return f"the owner of {name.removeprefix(OWNER_OF)}"
+
+
 def _fits(seat: Seat, held: Entitlement) -> bool:
-    if seat.people is None:
-        return seat.role in held.roles
-    return not seat.people.isdisjoint(held.people)
+    own = seat.role in held.roles if seat.people is None else not seat.people.isdisjoint(held.people)
+    return own or any(_fits(each, held) for each in seat.also)
 
 
 def _seat(person: str, fits: Mapping[str, frozenset[int]], taken: dict[int, str], tried: set[int]) -> bool:

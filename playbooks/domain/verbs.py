@@ -21,6 +21,10 @@ class Verb(StrEnum):
 
     CASE_OPENED = "case.opened", "A case was opened."
     CASE_CLOSED = "case.closed", "A case was closed."
+    CASE_RESTRICTED = "case.restricted", "From here on only those who are named on a case see it."
+    CASE_RELEASED = "case.released", "A case is no longer restricted to those who are named on it."
+    CASE_SUBJECT_NAMED = "case.subject_named", "A case is about somebody, who does not see it any more."
+    CASE_SUBJECT_CLEARED = "case.subject_cleared", "A case is no longer about somebody."
 
     RUN_ATTACHED = "run.attached", "A run became part of a case."
     RUN_STARTED = "run.started", "A run of a playbook version began."
@@ -49,10 +53,12 @@ class Verb(StrEnum):
     REQUEST_OPENED = "request.opened", "An approval was asked for."
     REQUEST_GRANTED = "request.granted", "The last seat of a quorum was filled."
     REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
+    REQUEST_REMINDED = "request.reminded", "A request is due soon, and those who may decide it were reminded."
     REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
+    REQUEST_ASKED_AGAIN = "request.asked_again", "What was denied is asked once more, with new evidence."
     REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."
 
     QUESTION_OPENED = "question.opened", "A run asked people something."
@@ -69,6 +75,7 @@ class Verb(StrEnum):
     EXPIRY_ENDED = "expiry.ended", "The time of a change came, and nothing was left to take back."
 
     DECISION_MADE = "decision.made", "A person approved or denied a request."
+    DECISION_WITHDRAWN = "decision.withdrawn", "A person took their decision back while the request was open."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 
@@ -83,6 +90,8 @@ class Verb(StrEnum):
     CONNECTION_CONFIGURED = "connection.configured", "A connection was created or changed."
     CONNECTION_LIMITED = "connection.limited", "How much a connection may be used was said anew."
 
+    CONNECTION_OWNED = "connection.owned", "A connection was given an owner."
+
     HOLD_PLACED = (
         "hold.placed",
         "Somebody stopped a playbook, a connection or everything from beginning more.",
@@ -93,6 +102,21 @@ class Verb(StrEnum):
     PERSON_CHANGED = "person.changed", "An account was changed, activated or deactivated."
     ROLE_GRANTED = "role.granted", "Somebody was given a role."
     ROLE_REVOKED = "role.revoked", "A role was taken from somebody."
+    ROLE_CREATED = "role.created", "A role of the installation's own was made."
+    ROLE_CHANGED = "role.changed", "What a role permits was changed."
+    ROLE_ENDED = "role.ended", "A role was ended; nobody holds it any more."
+    TEAM_CREATED = "team.created", "A team was made."
+    TEAM_RENAMED = "team.renamed", "A team got another name; it is the same team."
+    TEAM_ENDED = "team.ended", "A team was ended; nobody belongs to it any more."
+    TEAM_JOINED = "team.joined", "Somebody was taken into a team."
+    TEAM_LEFT = "team.left", "Somebody was taken out of a team."
+    TEAM_ASSIGNED = "team.assigned", "Something was given to a team, or back to everybody."
+    GRANT_GIVEN = "grant.given", "Somebody was given a right on one object."
+    GRANT_TAKEN = "grant.taken", "A right on one object was taken back."
+    DELEGATION_NAMED = "delegation.named", "A person named a substitute for a while."
+    DELEGATION_ENDED = "delegation.ended", "A delegation was ended before its time."
+    SHIFT_PUBLISHED = "shift.published", "Somebody was put on a rota."
+    SHIFT_WITHDRAWN = "shift.withdrawn", "Somebody was taken off a rota."
     TOKEN_ISSUED = "token.issued", "An API token was issued."
     TOKEN_REVOKED = "token.revoked", "An API token was taken out of force."
     TOKEN_REFUSED = "token.refused", "A call with an invalid token was turned away."
@@ -100,7 +124,24 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    SIGNIN_LOCKED_OUT = "signin.locked_out", "After too many failures nobody may try from there for a while."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
+    SESSION_ENDED = "session.ended", "A session, or all of somebody's, was ended from elsewhere."
+    PASSWORD_CHANGED = "password.changed", "Somebody changed their password."
+    FACTOR_ADDED = "factor.added", "Somebody added a passkey, an authenticator app or recovery codes."
+    FACTOR_REMOVED = "factor.removed", "Somebody removed a passkey, an authenticator app or recovery codes."
+    FACTOR_RENEWED = "factor.renewed", "Somebody made new recovery codes; the old ones stopped."
+    IDENTITY_LINKED = "identity.linked", "An administrator said whose an account or an outside identity is."
+    IDENTITY_UNLINKED = (
+        "identity.unlinked",
+        "An administrator took back whose an account or an outside identity is.",
+    )
+    SETUP_OFFERED = "setup.offered", "A one-time link for the first administrator was made."
+    SETUP_DONE = "setup.done", "The first administrator came by the one-time link."
+    SETUP_REFUSED = (
+        "setup.refused",
+        "A link for the first administrator that is not in force was turned away.",
+    )
 
     NOTICE_RULES_CHANGED = "notice.rules_changed", "Somebody changed what they are told, how and when."
     NOTICE_CHANNEL_ADDED = "notice.channel_added", "An address for notices was added."

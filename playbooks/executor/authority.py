@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from playbooks import access
+from django.utils import timezone
+
+from playbooks.access.facts import seats_of, standing_of
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
-from playbooks.domain.duty_facts import CONSENTS
 from playbooks.domain.planner import CONDITION
 from playbooks.domain.profiles import TIME_TO_THINK, Profile
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
+from playbooks.domain.seats import fitting, match
 from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
-from playbooks.models.decisions import Decision
 from playbooks.operations import requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change
@@ -182,22 +182,16 @@ def _what_changed(request: ApprovalRequest, step: Step, sent: Covered | None) ->
     return (
         first_difference(shown, sent.as_json() if sent else None, f"covered.{step.key}")
         or first_difference(approved, {**approved, **requests.terms(request.step)})
-        or _lost_approver(request, step)
+        or _lost_approver(request, step, timezone.now())
     )
 
 
-def _lost_approver(request: ApprovalRequest, step: Step) -> str:
+def _lost_approver(request: ApprovalRequest, step: Step, now: datetime) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
     if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
         return ""
-    approvers = Decision.objects.filter(request=request, verdict__in=CONSENTS).values_list(
-        "person", flat=True
-    )
-    seats = [Seat(seat.role) for seat in request.seats.order_by("position")]
-    entitled = {
-        str(person): fitting(seats, Entitlement(held, frozenset({str(person)})))
-        for person, held in access.roles_of(approvers).items()
-    }
+    seats = seats_of([request], now)[request.pk]
+    entitled = {person: fitting(seats, held) for person, held in standing_of([request])[request.pk].items()}
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
 
 

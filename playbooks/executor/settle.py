@@ -192,22 +192,26 @@ def _fail(change: Change, attempt: Attempt, outcome: Failed) -> None:
         _stopped(change, attempt, outcome)
         return
     pause = None if outcome.permanent else _pause_before_retry(change, step, outcome.retry_after)
-    if pause is None and _leaves_open_what_happened(attempt):
-        _ask_about_the_lost(change, attempt, outcome.sentence)
+    if _leaves_open_what_happened(attempt):
+        _stay_in_doubt(change, attempt, outcome.sentence, pause)
         return
     moves.settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=outcome.sentence)
     if pause is None:
         moves.move_step(step, StepStatus.FAILED, now=change.now, sentence=outcome.sentence)
         change.note_step(Verb.STEP_FAILED, step, attempt=attempt.number, sentence=outcome.sentence)
         return
-    due_at = change.now + pause
+    _try_again(change, attempt, outcome.sentence, pause)
+
+
+def _try_again(change: Change, attempt: Attempt, sentence: str, pause: timedelta) -> None:
+    step, due_at = attempt.step, change.now + pause
     if step.status == StepStatus.UNKNOWN:  # what it had to wait went by while nobody knew
-        moves.move_step(step, StepStatus.READY, now=change.now, sentence=outcome.sentence)
+        moves.move_step(step, StepStatus.READY, now=change.now, sentence=sentence)
         change.ready += 1
     else:
-        moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=outcome.sentence)
+        moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=sentence)
     change.note_step(
-        Verb.STEP_RETRIED, step, attempt=attempt.number, sentence=outcome.sentence, due_at=due_at.isoformat()
+        Verb.STEP_RETRIED, step, attempt=attempt.number, sentence=sentence, due_at=due_at.isoformat()
     )
 
 
@@ -218,13 +222,18 @@ def _leaves_open_what_happened(attempt: Attempt) -> bool:
     return attempt.recovers_id is not None and not was_seen
 
 
-def _ask_about_the_lost(change: Change, attempt: Attempt, sentence: str) -> None:
-    """Its failure is no end of the step: the attempt before it may have happened."""
+def _stay_in_doubt(change: Change, attempt: Attempt, sentence: str, pause: timedelta | None) -> None:
+    """Its failure does not tell what became of the attempt before it, so that it counts as lost, too: whoever stops
+    the step while it waits for another try has to ask a person.
+    """
     if attempt.status == AttemptStatus.LOST:  # a person is asked already
         return
     moves.settle(attempt, AttemptStatus.LOST, now=change.now, sentence=sentence)
     change.note_step(Verb.STEP_LOST, attempt.step, attempt=attempt.number, sentence=sentence)
-    _ask_a_person(change, attempt, sentence)
+    if pause is None:
+        _ask_a_person(change, attempt, sentence)
+    else:
+        _try_again(change, attempt, sentence, pause)
 
 
 def _stopped(change: Change, attempt: Attempt, outcome: Failed) -> None:

@@ -167,6 +167,12 @@ def _late_requests(now: datetime) -> list[Repair]:
     return [partial(approvals.expire, request, now=now) for request in rows]
 
 
+def _reminders(now: datetime) -> list[Repair]:
+    due = ApprovalRequest.objects.filter(status=RequestStatus.OPEN, remind_at__lte=now)
+    rows = due.order_by("remind_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
+    return [partial(approvals.remind, request, now=now) for request in rows]
+
+
 def _ring_for_ready(now: datetime) -> int:
     """Steps that have been ready for longer than a bell takes: somebody has to hear of them again."""
     unheard = Step.objects.filter(status=StepStatus.READY, changed_at__lte=now - UNHEARD)
@@ -191,6 +197,7 @@ FINDERS: tuple[Callable[[datetime], list[Repair]], ...] = (
     _due_timers,
     _overdue,
     _late_requests,
+    _reminders,
     _late_questions,
     _missed_events,
     _held_back,

@@ -2,27 +2,37 @@
 
 from playbooks.models import audit, decisions  # noqa: F401 - Django has to know their tables
 from playbooks.models.alerts import Alert, AlertRaw, Source
-from playbooks.models.approvals import ApprovalRequest, Consumption, Late, Seat
-from playbooks.models.cases import Case
+from playbooks.models.approvals import Alternative, ApprovalRequest, Consumption, Late, Seat
+from playbooks.models.cases import Case, CaseSubject
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
+from playbooks.models.delegations import Delegation
 from playbooks.models.notices import Notice, NoticeChannel, NoticeRules
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.profiles import ProfileChange
+from playbooks.models.roles import CustomRole
+from playbooks.models.rotas import Rota, Shift
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
+from playbooks.models.sessions import FirstAdministratorLink, Session
 from playbooks.models.system import Heartbeat, IdempotencyKey
+from playbooks.models.teams import Team, TeamMembership
 from playbooks.models.waiting import Event, Expiry, Hold, HoldScope, Question
 
 __all__ = [
     "Alert",
     "AlertRaw",
+    "Alternative",
     "ApprovalRequest",
     "Attempt",
     "Case",
+    "CaseSubject",
     "Connection",
     "Consumption",
+    "CustomRole",
+    "Delegation",
     "Event",
     "Expiry",
+    "FirstAdministratorLink",
     "Heartbeat",
     "Hold",
     "HoldScope",
@@ -38,12 +48,17 @@ __all__ = [
     "PrincipalKind",
     "ProfileChange",
     "Question",
+    "Rota",
     "Run",
     "RunTrigger",
     "Seat",
+    "Session",
+    "Shift",
     "SimulatedState",
     "Source",
     "Step",
+    "Team",
+    "TeamMembership",
     "Token",
     "Turn",
     "seal",

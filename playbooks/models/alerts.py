@@ -7,6 +7,7 @@ from django.db import models
 from playbooks.domain.statuses import AlertStatus
 from playbooks.models.cases import Case
 from playbooks.models.columns import identifier, is_one_of, status
+from playbooks.models.teams import Team
 
 
 class Source(models.Model):
@@ -16,6 +17,7 @@ class Source(models.Model):
     slug = models.SlugField(max_length=64, unique=True)
     kind = models.CharField(max_length=32)
     created_at = models.DateTimeField()
+    team = models.ForeignKey(Team, models.PROTECT, null=True, related_name="+")  # of the cases that it opens
 
     class Meta:
         default_permissions = ()

@@ -34,12 +34,19 @@ class ApprovalRequest(models.Model):
     shown = models.JSONField(default=dict)  # outputs that the author chose to show: {step: outputs}
     requesters = models.JSONField(default=dict)  # {id: name}
     authors = models.JSONField(default=dict)
+    denials_to_end = models.PositiveSmallIntegerField(default=1)
+    # A request that was denied is asked once more, with new evidence, of others than those who denied it.
+    previous = models.ForeignKey("self", models.PROTECT, null=True, related_name="asked_again")
+    asked_again_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
+    asked_again_at = models.DateTimeField(null=True)
+    evidence = models.TextField(blank=True)  # what was said when this one, denied, was asked again
     through = models.JSONField(default=dict)
     profile = models.CharField(max_length=10, default=Profile.TEAM.value)  # under which it is decided
     late = models.CharField(max_length=10)
     within_seconds = models.PositiveIntegerField()
     opened_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
+    remind_at = models.DateTimeField(null=True)  # when those who still have to decide are reminded
     escalated_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
@@ -67,7 +74,12 @@ class ApprovalRequest(models.Model):
                 fields=["due_at"],
                 condition=models.Q(status=RequestStatus.OPEN.value),
                 name="requests_that_fall_due",
-            )
+            ),
+            models.Index(
+                fields=["remind_at"],
+                condition=models.Q(status=RequestStatus.OPEN.value, remind_at__isnull=False),
+                name="requests_to_be_reminded_of",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -79,7 +91,7 @@ class Seat(models.Model):
 
     request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="seats")
     position = models.PositiveSmallIntegerField()
-    role = models.SlugField(max_length=64)
+    role = models.CharField(max_length=80)  # a role, or who is meant: domain/seat_names.py
     filled_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
 
     class Meta:
@@ -91,6 +103,23 @@ class Seat(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["role"], name="seats_by_role")]
+
+    def __str__(self) -> str:
+        return self.role
+
+
+class Alternative(models.Model):
+    """Who may take any seat of a request too, since it was late; `role` as in a seat."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="alternatives")
+    role = models.CharField(max_length=80)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["request", "role"], name="a_request_goes_on_to_a_role_once"),
+        ]
+        indexes = [models.Index(fields=["role"], name="alternatives_by_role")]
 
     def __str__(self) -> str:
         return self.role

@@ -13,6 +13,7 @@ from django.db import models
 
 from playbooks.models.columns import identifier
 from playbooks.models.people import Principal
+from playbooks.models.teams import Team
 
 
 class Connection(models.Model):
@@ -40,6 +41,7 @@ class Connection(models.Model):
     targets_role = models.SlugField(max_length=64, default="tier-2")
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    team = models.ForeignKey(Team, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         default_permissions = ()

@@ -7,10 +7,17 @@ from typing import ClassVar
 from django.db import models
 
 from playbooks.domain.statuses import Verdict
-from playbooks.models.append_only import AppendOnlyManager
+from playbooks.models.append_only import AppendOnly, AppendOnlyManager
 from playbooks.models.approvals import ApprovalRequest
 from playbooks.models.columns import identifier, is_one_of
 from playbooks.models.people import Principal
+
+
+class DecisionManager(AppendOnlyManager["Decision"]):
+    """A decision always comes with its withdrawal, since without it nobody knows whether it still counts."""
+
+    def get_queryset(self) -> AppendOnly[Decision]:
+        return super().get_queryset().select_related("withdrawal")
 
 
 class Decision(models.Model):
@@ -27,7 +34,7 @@ class Decision(models.Model):
     address = models.GenericIPAddressField(null=True)
     facts = models.JSONField()
 
-    objects: ClassVar[models.Manager[Decision]] = AppendOnlyManager()
+    objects: ClassVar[models.Manager[Decision]] = DecisionManager()
 
     class Meta:
         default_permissions = ()
@@ -43,3 +50,26 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} by {self.person_name}"
+
+    @property
+    def stands(self) -> bool:
+        """Whether it counts: it was not withdrawn."""
+        return getattr(self, "withdrawal", None) is None
+
+
+class Withdrawal(models.Model):
+    """A person took their decision back while the request was open; it is final, and the decision stays to be read."""
+
+    id = identifier()
+    decision = models.OneToOneField(Decision, models.PROTECT, related_name="withdrawal")
+    reason = models.TextField()
+    withdrawn_at = models.DateTimeField()
+    address = models.GenericIPAddressField(null=True)
+
+    objects: ClassVar[models.Manager[Withdrawal]] = AppendOnlyManager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"withdrawal of {self.decision_id}"

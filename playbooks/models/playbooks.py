@@ -7,6 +7,7 @@ from django.db import models
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models.columns import identifier, is_one_of, status
 from playbooks.models.people import Principal
+from playbooks.models.teams import Team
 
 
 class Playbook(models.Model):
@@ -14,6 +15,7 @@ class Playbook(models.Model):
     slug = models.SlugField(max_length=64, unique=True)
     title = models.CharField(max_length=200)
     created_at = models.DateTimeField()
+    team = models.ForeignKey(Team, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         default_permissions = ()
@@ -42,6 +44,7 @@ class PlaybookVersion(models.Model):
     source = models.TextField()
     document = models.JSONField()
     digest = models.CharField(max_length=64)
+    steps_digest = models.CharField(max_length=64, blank=True)  # of the steps alone, whatever it is called
     pins = models.JSONField(default=dict)
     closure_digest = models.CharField(max_length=64, blank=True)
     author = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
@@ -64,6 +67,7 @@ class PlaybookVersion(models.Model):
             ),
             is_one_of("status", VersionStatus, name="the_status_of_a_version_is_known"),
         ]
+        indexes = [models.Index(fields=["steps_digest"], name="versions_with_the_same_steps")]
 
     def __str__(self) -> str:
         return f"{self.playbook.slug} {self.number}"

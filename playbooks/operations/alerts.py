@@ -23,7 +23,7 @@ from playbooks.domain.duties import Denial
 from playbooks.domain.expressions import ExpressionError, evaluate
 from playbooks.domain.statuses import AlertStatus, VersionStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Alert, AlertRaw, PlaybookVersion, Principal, Run, RunTrigger, Source
+from playbooks.models import Alert, AlertRaw, PlaybookVersion, Principal, Run, RunTrigger, Source, Team
 from playbooks.operations.caller import Caller
 from playbooks.operations.cases import case_stream, new_case, opened
 from playbooks.operations.definitions import definition_of
@@ -34,6 +34,7 @@ from playbooks.operations.runs import alert_scope, begin
 from playbooks.operations.statements import Insert, fetch, key, places, write
 
 AT_ONCE = 250  # alerts of one transaction
+TEAM = ("team", "(SELECT p.team_id FROM playbooks_playbook p WHERE p.id = playbook_id)")  # of a version
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def triage(alert: UUID, *, caller: Caller) -> Alert:
         row = Alert.objects.select_for_update().filter(pk=alert).first()
         if row is None:
             raise Missing(f"There is no alert {alert}.")
+        caller.require_on("triage_alert", row, f"alert {alert}")
         if row.status != AlertStatus.NEW:
             raise Refused(Denial("alert_not_new", f"This alert is {row.status} already."))
         move(row, AlertStatus.TRIAGED)
@@ -170,7 +172,7 @@ def _new(each: Incoming, now: datetime) -> Alert:
     return Alert(
         source=each.source,
         identity=each.identity,
-        case=new_case(alert.title, severity=alert.severity, now=now),
+        case=new_case(alert.title, severity=alert.severity, now=now, team=each.source.team_id),
         title=alert.title,
         description=alert.description,
         category=alert.category,
@@ -210,30 +212,38 @@ def _accepted(alert: Alert, raw: bytes, actor: Actor, now: datetime) -> list[Ent
 
 @dataclass(frozen=True, slots=True)
 class _Triggers:
-    """Of one published version."""
+    """Of one published version. `team` is the playbook's, as it is now."""
 
     version: UUID
+    team: object  # as the database has it
     slug: str
     conditions: tuple[str, ...]
 
 
 def _triggers() -> list[_Triggers]:
     """Of every published version that has any. What a version says is read once for each process."""
-    published = fetch(PlaybookVersion, "status = %s", [VersionStatus.PUBLISHED.value], only=("id",))
-    definitions = [(each.pk, definition_of(each.pk)) for each in published]
-    definitions.sort(key=lambda each: each[1].slug)
-    return [
-        _Triggers(version, definition.slug, tuple(each.alert for each in definition.playbook.triggers))
-        for version, definition in definitions
-        if definition.playbook.triggers
-    ]
+    published = fetch(
+        PlaybookVersion, "status = %s", [VersionStatus.PUBLISHED.value], only=("id",), also=(TEAM,)
+    )
+    found = []
+    for each in published:
+        definition = definition_of(each.pk)
+        if conditions := tuple(trigger.alert for trigger in definition.playbook.triggers):
+            found.append(_Triggers(each.pk, getattr(each, TEAM[0]), definition.slug, conditions))
+    return sorted(found, key=lambda each: each.slug)
 
 
 def _fired(alert: Alert, triggers: Sequence[_Triggers], now: datetime) -> list[UUID]:
-    """The versions that the alert triggers. Writes on the alert what was considered, and why not."""
+    """The versions that the alert triggers. Writes on the alert what was considered, and why not.
+
+    What a team's source posts is not for the playbooks of another.
+    """
+    team = key(Team, alert.source.team_id)
     scope = {"alert": alert_scope(alert), "now": moment(now)}
     fired: list[UUID] = []
     for each in triggers:
+        if None not in (team, each.team) and team != each.team:
+            continue
         condition, errors = _first_that_holds(each.conditions, scope)
         if condition is not None:
             fired.append(each.version)

@@ -49,6 +49,7 @@ def answer(
         row, change = _open_change(question, now=timezone.now(), caller=caller)
         if idempotency.recall(person, idempotency_key, call):
             return row
+        caller.require_within_reach(row, f"question {question}")
         _require_entitled(row, caller)
         values = _accepted(row, answers)
         move(row, QuestionStatus.ANSWERED, closed_at=change.now, answered_by=caller.principal)

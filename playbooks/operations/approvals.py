@@ -7,16 +7,17 @@ whom asked for it, over exactly the bytes that ran.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks import access
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
-from playbooks.domain.duties import Denial, denials, is_quorum, seated
+from playbooks.domain.duties import Denial, denials, is_denied, is_quorum, seated
 from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
@@ -29,7 +30,7 @@ from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
-from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from playbooks.operations.rounds import moment, open_frame
 
 
@@ -85,32 +86,64 @@ def decide(
             return _decide(vote, idempotency_key)
     except Refused as refusal:
         _record_refusal(vote, refusal)
+        _hide(vote, refusal)
         raise
+
+
+def _hide(vote: Vote, refusal: Refused) -> None:
+    """Whoever may not know of the request is told that there is none; the log has said why already."""
+    rows = ApprovalRequest.objects.filter(pk=vote.request)
+    if not access.within_reach(vote.caller.principal, rows).exists():
+        hidden = Hidden(f"There is no {_request_name(vote)}.", rule=refusal.rule)
+        hidden.is_recorded = True
+        raise hidden from refusal
+
+
+def _request_name(vote: Vote) -> str:
+    return f"approval request {vote.request}"
 
 
 def expire(request: UUID, *, now: datetime) -> None:
     """What happens when the deadline of an open request has passed: deny, escalate or hold, never approve."""
     with transaction.atomic(durable=True):
-        row, change = _open_change(request, now=now, actor_of=None)
+        row, change = open_change(request, now=now, actor_of=None)
         if row.status != RequestStatus.OPEN or row.due_at is None or row.due_at > now:
             return
         _LATE[Late(row.late)](change, row)
         change.finish()
 
 
+def remind(request: UUID, *, now: datetime) -> None:
+    """Those who still have to decide are reminded, once for each deadline."""
+    with transaction.atomic(durable=True):
+        row, change = open_change(request, now=now, actor_of=None)
+        if row.status != RequestStatus.OPEN or row.remind_at is None or row.remind_at > now:
+            return
+        row.remind_at = None
+        row.save(update_fields=["remind_at"])
+        change.note(
+            Verb.REQUEST_REMINDED,
+            subject=requests.request_subject(row),
+            facts={"request": str(row.pk), "step": row.step.key, "due_at": _text(row.due_at)},
+        )
+        change.tellings += telling.request_due(row)
+        change.finish()
+
+
 def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     now, person = timezone.now(), str(vote.caller.principal.pk)
-    row, change = _open_change(vote.request, now=now, actor_of=vote.caller)
+    row, change = open_change(vote.request, now=now, actor_of=vote.caller)
     if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
     facts = _facts(vote, row)
     forbidden = denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
+    vote.caller.require_within_reach(row, _request_name(vote))
     _record(change, row, vote, facts)
-    if vote.verdict is Verdict.DENY:
+    if vote.verdict is Verdict.DENY and is_denied(facts):
         _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")
-    elif is_quorum(facts):
+    elif facts.verdict in CONSENTS and is_quorum(facts):
         _grant(change, row)
     idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
     change.finish()
@@ -141,7 +174,7 @@ def _current_subject(request: ApprovalRequest) -> dict[str, Any]:
     return requests.current_subject(request, open_frame(request.run, request.step.frame))
 
 
-def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
+def open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tuple[ApprovalRequest, Change]:
     """Locks the run and then the request: the one order in which both are ever locked."""
     run = ApprovalRequest.objects.filter(pk=request).values_list("run", flat=True).first()
     if run is None:
@@ -154,7 +187,7 @@ def _open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tu
 
 def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) -> None:
     person = vote.caller.principal
-    seats = _fill_seats(request, facts) if facts.verdict in CONSENTS else {}
+    seats = fill_seats(request, facts, with_decider=True) if facts.verdict in CONSENTS else {}
     Decision.objects.create(
         request=request,
         person=person,
@@ -182,9 +215,9 @@ def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) 
     )
 
 
-def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
+def fill_seats(request: ApprovalRequest, facts: Facts, *, with_decider: bool) -> dict[str, str]:
     """Writes who sits where; whoever had a seat keeps one, perhaps another. Returns {person: role}."""
-    seating = seated(facts, with_decider=True)
+    seating = seated(facts, with_decider=with_decider)
     request.seats.update(filled_by=None)
     for position, person in seating.items():
         request.seats.filter(position=position).update(filled_by=person)
@@ -193,7 +226,8 @@ def _fill_seats(request: ApprovalRequest, facts: Facts) -> dict[str, str]:
 
 def _grant(change: Change, request: ApprovalRequest) -> None:
     """The quorum is complete: the gate opens, and steps that waited for a renewed request are ready again."""
-    approvals = Decision.objects.filter(request=request, verdict__in=CONSENTS).order_by("decided_at", "pk")
+    standing = Decision.objects.filter(request=request, verdict__in=CONSENTS, withdrawal=None)
+    approvals = standing.order_by("decided_at", "pk")
     names = [_as_said(each) for each in approvals]
     requests.close(
         change,
@@ -220,10 +254,10 @@ def _as_said(decision: Decision) -> str:
 
 def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
     requests.close(change, request, RequestStatus.DENIED, Verb.REQUEST_DENIED, sentence=sentence)
-    _fail_waiting(change, request, sentence)
+    fail_waiting(change, request, sentence)
 
 
-def _fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
+def fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
     waiting = requests.waiting_for(request)
     for step in waiting:
         move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
@@ -234,19 +268,22 @@ def _fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> No
 
 def _late_deny(change: Change, request: ApprovalRequest) -> None:
     requests.close(change, request, RequestStatus.EXPIRED, Verb.REQUEST_EXPIRED)
-    _fail_waiting(change, request, "Nobody decided in time, so it counts as denied.")
+    fail_waiting(change, request, "Nobody decided in time, so it counts as denied.")
 
 
 def _late_escalate(change: Change, request: ApprovalRequest) -> None:
-    """The request stays open, stands above all others, and gets the same time once more."""
+    """The request stays open, stands above all others, and gets the same time once more. It goes on to those whom
+    the gate names: they may take any seat too, so nobody loses theirs, and no duty rule spares them.
+    """
     request.escalated_at = change.now
-    request.due_at = change.now + timedelta(seconds=request.within_seconds)
-    request.save(update_fields=["escalated_at", "due_at"])
+    requests.set_deadline(request, change.now)
+    request.save(update_fields=["escalated_at", "due_at", "remind_at"])
     requests.tell_deadline(request)
+    names = requests.go_on(request)
     change.note(
         Verb.REQUEST_ESCALATED,
         subject=requests.request_subject(request),
-        facts={"request": str(request.pk), "due_at": request.due_at.isoformat()},
+        facts={"request": str(request.pk), "due_at": _text(request.due_at), "to": names},
     )
     change.tellings += telling.request_escalated(request)
 
@@ -254,8 +291,8 @@ def _late_escalate(change: Change, request: ApprovalRequest) -> None:
 def _late_hold(change: Change, request: ApprovalRequest) -> None:
     """The request stays open without a deadline, marked as late."""
     request.escalated_at = change.now
-    request.due_at = None
-    request.save(update_fields=["escalated_at", "due_at"])
+    request.due_at = request.remind_at = None
+    request.save(update_fields=["escalated_at", "due_at", "remind_at"])
     requests.tell_deadline(request)
     change.note(
         Verb.REQUEST_ESCALATED,
@@ -265,13 +302,17 @@ def _late_hold(change: Change, request: ApprovalRequest) -> None:
     change.tellings += telling.request_escalated(request)
 
 
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
 _LATE = {Late.DENY: _late_deny, Late.ESCALATE: _late_escalate, Late.HOLD: _late_hold}
 
 
 def _record_refusal(vote: Vote, refusal: Refused) -> None:
     """Audits the refusal in a transaction of its own. A request whose subject changed is asked again."""
     with transaction.atomic(durable=True):
-        row, change = _open_change(vote.request, now=timezone.now(), actor_of=vote.caller)
+        row, change = open_change(vote.request, now=timezone.now(), actor_of=vote.caller)
         change.note(
             Verb.DECISION_REFUSED,
             subject=requests.request_subject(row),

@@ -19,17 +19,17 @@ from playbooks.operations.moves import move
 from playbooks.operations.refusals import Invalid, Missing, Refused
 
 
-def open_case(title: str, *, severity: int, actor: Actor, now: datetime) -> Case:
-    """A new case, in the caller's transaction."""
-    case = new_case(title, severity=severity, now=now)
+def open_case(title: str, *, severity: int, actor: Actor, now: datetime, team: UUID | None = None) -> Case:
+    """A new case of a team, or of none, in the caller's transaction."""
+    case = new_case(title, severity=severity, now=now, team=team)
     case.save(force_insert=True)
     audit.append(opened(case, actor, now))
     return case
 
 
-def new_case(title: str, *, severity: int, now: datetime) -> Case:
+def new_case(title: str, *, severity: int, now: datetime, team: UUID | None) -> Case:
     """A case that is still to be stored, together with the entry that `opened` makes."""
-    return Case(title=title[:300], severity=severity, opened_at=now)
+    return Case(title=title[:300], severity=severity, opened_at=now, team_id=team)
 
 
 def opened(case: Case, actor: Actor, now: datetime) -> Entry:
@@ -38,13 +38,14 @@ def opened(case: Case, actor: Actor, now: datetime) -> Entry:
 
 def close(case: UUID, *, caller: Caller, resolution: str) -> Case:
     """Closes a case with a resolution. Raises Refused when it is closed already, Invalid without a resolution."""
-    caller.require("work_case", "work on cases")
+    caller.require("work_case", "work on cases", of=Case)
     if not resolution.strip():
         raise Invalid([("/resolution", "Say how the case was resolved.")])
     with transaction.atomic(durable=True):
         row = Case.objects.select_for_update().filter(pk=case).first()
         if row is None:
             raise Missing(f"There is no case {case}.")
+        caller.require_on("work_case", row, f"case {case}")
         if row.status == CaseStatus.CLOSED:
             raise Refused(Denial("case_closed", "This case is closed already."))
         now = timezone.now()

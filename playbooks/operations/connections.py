@@ -15,11 +15,17 @@ from playbooks import audit
 from playbooks.audit import Entry, Stream, Subject
 from playbooks.connectors.configuration import problems
 from playbooks.connectors.registry import CONNECTORS
+from playbooks.domain.duties import Denial
 from playbooks.domain.limits import Limits
 from playbooks.domain.verbs import Verb
-from playbooks.models import Connection, seal, unseal
+from playbooks.models import Connection, Principal, PrincipalKind, seal, unseal
 from playbooks.operations.caller import Caller
-from playbooks.operations.refusals import Invalid, Missing
+from playbooks.operations.refusals import Invalid, Missing, Refused
+
+BENEFICIARY = Denial(
+    "grantor_is_beneficiary",
+    "Nobody makes themselves the owner: owners decide what is done to their systems.",
+)
 
 
 def configure(
@@ -38,13 +44,16 @@ def configure(
     Every change raises the revision, which voids approvals that bind the older one. Raises Invalid for an unknown
     connector or field, Refused without the permission.
     """
-    caller.require("manage_connection", "configure connections")
+    caller.require("manage_connection", "configure connections", of=Connection)
     with transaction.atomic(durable=True):
         now = timezone.now()
-        row, _ = Connection.objects.select_for_update().get_or_create(
+        row, is_new = Connection.objects.select_for_update().get_or_create(
             name=name,
             defaults={"connector": connector, "revision": 0, "created_at": now, "changed_at": now},
         )
+        if is_new:
+            caller.require("manage_connection", "make connections")
+        caller.require_on("manage_connection", row, f"connection {name}")
         if row.connector != connector:
             raise Invalid([("/connector", f"The connection {name} is of {row.connector}; make a new one.")])
         held = _readable_secrets(row)
@@ -70,12 +79,35 @@ def limit(name: str, *, caller: Caller, limits: Limits) -> Connection:
     before too, so no approval has to be void for it. The request that a limit itself asked for binds the role that it
     names. Raises Invalid for limits that no connection can have, Missing, and Refused without the permission.
     """
-    caller.require("manage_connection", "limit connections")
+    caller.require("manage_connection", "limit connections", of=Connection)
     with transaction.atomic(durable=True):
         row = Connection.objects.select_for_update().filter(name=name).first()
         if row is None:
             raise Missing(f"There is no connection {name}.")
+        caller.require_on("manage_connection", row, f"connection {name}")
         _limit(row, limits, caller, timezone.now())
+    return row
+
+
+def give_to(name: str, *, caller: Caller, owner: str) -> Connection:
+    """Says whose the system behind the connection is: `owner` is a username, empty for nobody's.
+
+    Nobody gives it to themselves, since owners decide what is done to their systems. Raises Refused, and Missing.
+    """
+    caller.require("manage_connection", "say whose a connection is")
+    with transaction.atomic(durable=True):
+        row = Connection.objects.select_for_update(of=("self",)).filter(name=name).first()
+        person = Principal.objects.filter(username=owner, is_active=True, kind=PrincipalKind.PERSON).first()
+        if row is None or (owner and person is None):
+            raise Missing(
+                f"There is no connection {name}." if row is None else f"There is nobody called {owner}."
+            )
+        if person is not None and person.pk == caller.principal.pk:
+            raise Refused(BENEFICIARY)
+        row.owner = person
+        row.save(update_fields=["owner"])
+        facts = {"name": row.name, "owner": str(person.pk) if person else "", "label": str(person or "")}
+        audit.append(_entry_of(row, Verb.CONNECTION_OWNED, caller, facts, timezone.now()))
     return row
 
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from uuid import UUID
 
+from django.db.models import Q
+from django.utils import timezone
+
 from playbooks import access
+from playbooks.access.seats import meant_by
 from playbooks.domain.dry_runs.record import WouldBeApproval
 from playbooks.domain.duties import denials
 from playbooks.domain.duty_facts import Decider, Facts
@@ -56,7 +60,8 @@ class Seating:
 
     def asked(self, approval: WouldBeApproval) -> Asked:
         roles = tuple(capped(self.profile, approval.seats))
-        seats = [Seat(role) for role in roles]
+        meant = meant_by(roles, timezone.now())
+        seats = [meant.seat(name) for name in roles]
         able, barred = self._people(seats)
         told = {each.name: getattr(approval, each.name) for each in fields(approval)}
         return Asked(
@@ -106,15 +111,14 @@ class Seating:
 
 
 def _candidates(seats: Sequence[Seat]) -> list[Principal]:
-    held = Membership.objects.filter(group__name__in=[seat.role for seat in seats])
-    people = Principal.objects.filter(
-        pk__in=held.values("principal"), is_active=True, kind=PrincipalKind.PERSON
-    )
-    return list(people.order_by("username"))
+    held = Membership.objects.filter(group__name__in=[seat.role for seat in seats if seat.people is None])
+    meant = [person for seat in seats if seat.people is not None for person in seat.people]
+    people = Principal.objects.filter(Q(pk__in=held.values("principal")) | Q(pk__in=meant))
+    return list(people.filter(is_active=True, kind=PrincipalKind.PERSON).order_by("username"))
 
 
 def _problem(seats: Sequence[Seat], able: Mapping[str, frozenset[str]]) -> str:
-    fits = {person: fitting(seats, Entitlement(roles)) for person, roles in able.items()}
+    fits = {person: fitting(seats, Entitlement(roles, frozenset({person}))) for person, roles in able.items()}
     for index, seat in enumerate(seats):
         if not any(index in each for each in fits.values()):
             return NOBODY.format(role=seat.role)

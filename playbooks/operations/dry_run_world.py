@@ -29,6 +29,7 @@ from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.outcomes import Failed, Outcome, Succeeded
 from playbooks.domain.playbook import Step
 from playbooks.domain.rollback import UndoCall
+from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.subject import Covered
 from playbooks.models import Attempt, Connection, Playbook, Principal, Run, SimulatedState, unseal
 from playbooks.operations.actions import (
@@ -66,7 +67,8 @@ class DryWorld:
     def __post_init__(self) -> None:
         self._until = time.monotonic() + MOST_SECONDS
         self._key = f"dry-run-{uuid4().hex}"
-        self._may_see_connections = access.may(self.principal, "see_connection")
+        connections = access.visible(self.principal, "see_connection", Connection.objects.all())
+        self._shown = frozenset(connections.values_list("pk", flat=True))
         visible = access.visible(self.principal, "see_playbook", Playbook.objects.all())
         self._visible = frozenset(visible.values_list("slug", flat=True))
 
@@ -87,6 +89,9 @@ class DryWorld:
         run = Run(context=about, inputs=scope["inputs"], simulates_all=False)  # never stored
         call = resolve(run, step, scope, find=self._connection)
         return covered(run, call, step, key, find=self._connection)
+
+    def seats(self, definition: Definition, gate: Step) -> tuple[str, ...]:
+        return seats_of_gate(definition.playbook, gate, actions())
 
     def effect(self, definition: Definition, step: Step) -> str:
         if step.run and step.run not in definition.pins:
@@ -127,7 +132,9 @@ class DryWorld:
 
     def preview(self, call: CallInDomain) -> Mapping[str, object]:
         """What the connector would send; nothing for somebody who may not see connections."""
-        return self._rendered(cast("Call", call)) if self._may_see_connections else {}
+        own = cast("Call", call)
+        is_shown = own.connection.pk in self._shown if own.connection else bool(self._shown)
+        return self._rendered(own) if is_shown else {}
 
     def answer(self, call: CallInDomain, step: Step) -> Answer:
         own = cast("Call", call)

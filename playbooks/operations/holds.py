@@ -42,6 +42,7 @@ def release(hold: UUID, *, caller: Caller) -> Hold:
         row = Hold.objects.select_for_update(of=("self",)).filter(pk=hold).first()
         if row is None:
             raise Missing(f"There is no hold {hold}.")
+        _require_reach(row, caller, f"hold {hold}")
         if row.released_at is not None:
             raise Refused(NOT_HELD)
         row.released_at, row.released_by = timezone.now(), caller.principal
@@ -86,12 +87,19 @@ def _create(scope: HoldScope, name: str, reason: str, caller: Caller) -> Hold:
         hold.connection = Connection.objects.filter(name=name).first()
     if scope is not HoldScope.EVERYTHING and not (hold.playbook or hold.connection):
         raise Missing(f"There is no {scope.value} {name}.")
+    _require_reach(hold, caller, f"{scope.value} {name}")
     try:
         with transaction.atomic():
             hold.save(force_insert=True)
     except IntegrityError:
         raise Refused(HELD_ALREADY) from None
     return hold
+
+
+def _require_reach(hold: Hold, caller: Caller, what: str) -> None:
+    for held in (hold.playbook, hold.connection):
+        if held is not None:
+            caller.require_on("place_hold", held, what)
 
 
 def _note(hold: Hold, verb: Verb, caller: Caller) -> None:

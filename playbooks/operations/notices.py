@@ -26,8 +26,7 @@ DELIVER = "playbooks.deliver"
 @dataclass(frozen=True, slots=True)
 class Telling:
     """One thing to tell. `people` are told by their own rules; channels that holders of one of `roles` share, or any
-    role where that is None, are told as well. `not_before` holds it back; `again` tells apart what may be told twice
-    of the same thing.
+    role where that is None, are told as well. `again` tells apart what may be told twice of the same thing.
     """
 
     kind: NoticeKind
@@ -37,7 +36,6 @@ class Telling:
     path: str
     people: frozenset[UUID]
     roles: frozenset[str] | None
-    not_before: datetime | None = None
     again: str = ""
 
 
@@ -120,17 +118,16 @@ def _to_people(telling: Telling, people: Mapping[UUID, Principal], now: datetime
 
 
 def _by_rules(telling: Telling, rules: Rules, notice: Notice, now: datetime) -> Iterable[Notice]:
-    begin = max(telling.not_before or now, now)
-    due_at = goes_out(rules, telling.kind, Medium(notice.medium), begin)
+    due_at = goes_out(rules, telling.kind, Medium(notice.medium), now)
     if due_at is not None:
-        yield _filled(notice, telling, now, due_at, gathers=due_at > begin)
+        yield _filled(notice, telling, now, due_at, gathers=due_at > now)
 
 
 def _to_shared(telling: Telling, shared: Iterable[NoticeChannel], now: datetime) -> Iterable[Notice]:
     for channel in shared:
         if telling.kind in channel.kinds and (telling.roles is None or channel.role in telling.roles):
             notice = Notice(channel=channel, medium=channel.medium)
-            yield _filled(notice, telling, now, max(telling.not_before or now, now), gathers=False)
+            yield _filled(notice, telling, now, now, gathers=False)
 
 
 def _filled(notice: Notice, telling: Telling, now: datetime, due_at: datetime, *, gathers: bool) -> Notice:

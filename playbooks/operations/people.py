@@ -11,12 +11,13 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Membership, Principal, PrincipalKind, Source, Token
+from playbooks.models import Membership, Principal, PrincipalKind, Session, Source, Token
 from playbooks.operations.refusals import Invalid, Missing
 from playbooks.operations.statements import fetch, key
 
@@ -29,22 +30,62 @@ def create(
     *,
     actor: Actor,
     name: str,
-    password: str,
+    password: str | None,
     roles: Sequence[str] = (),
     kind: PrincipalKind = PrincipalKind.PERSON,
     is_superuser: bool = False,
+    owner: Principal | None = None,
 ) -> Principal:
-    """A new person or service account with roles. Raises Invalid when the username is taken."""
+    """A new person or service account with roles. Raises Invalid when the username is taken.
+
+    A service account needs the person who answers for it as its `owner`.
+    """
     with transaction.atomic(durable=True):
-        now = timezone.now()
-        person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser)
-        person.set_password(password)
-        _insert(person)
-        facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
-        audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
-        for role in roles:
-            _grant(person, role, actor, None, now)
+        return create_within(
+            username,
+            actor=actor,
+            name=name,
+            password=password,
+            roles=roles,
+            kind=kind,
+            is_superuser=is_superuser,
+            owner=owner,
+            now=timezone.now(),
+        )
+
+
+def create_within(
+    username: str,
+    *,
+    actor: Actor,
+    name: str,
+    password: str | None,
+    roles: Sequence[str],
+    now: datetime,
+    kind: PrincipalKind = PrincipalKind.PERSON,
+    is_superuser: bool = False,
+    owner: Principal | None = None,
+) -> Principal:
+    """`create`, in the caller's transaction."""
+    person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser, owner=owner)
+    _check_owner(person)
+    person.set_password(password)
+    _insert(person)
+    facts: dict[str, object] = {"username": username, "kind": kind.value, "superuser": is_superuser}
+    if owner is not None:
+        facts["owner"] = owner.username
+    audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
+    for role in roles:
+        grant_within(person, role, actor=actor, granted_by=None, now=now)
     return person
+
+
+def _check_owner(account: Principal) -> None:
+    owner = account.owner
+    if account.is_person and owner is not None:
+        raise Invalid([("/owner", "A person answers for themselves: only a service account has an owner.")])
+    if not account.is_person and (owner is None or not owner.is_person or not owner.is_active):
+        raise Invalid([("/owner", "A service account needs an owner: an active person who answers for it.")])
 
 
 def _insert(person: Principal) -> None:
@@ -58,16 +99,43 @@ def _insert(person: Principal) -> None:
 def grant(person: Principal, role: str, *, actor: Actor, granted_by: Principal | None) -> None:
     """Gives a role. Who holds it already keeps it as it was."""
     with transaction.atomic(durable=True):
-        _grant(person, role, actor, granted_by, timezone.now())
+        grant_within(person, role, actor=actor, granted_by=granted_by, now=timezone.now())
 
 
 def revoke(person: Principal, role: str, *, actor: Actor) -> None:
     """Takes a role back; approvals that relied on it no longer count at the claim."""
     with transaction.atomic(durable=True):
-        deleted, _ = Membership.objects.filter(principal=person, group__name=role).delete()
-        if not deleted:
-            raise Missing(f"{person} does not hold the role {role}.")
-        audit.append(_entry(person, Verb.ROLE_REVOKED, actor, timezone.now(), {"role": role}))
+        revoke_within(person, role, actor=actor, ended_by=None, now=timezone.now())
+
+
+def grant_within(
+    person: Principal,
+    role: str,
+    *,
+    actor: Actor,
+    granted_by: Principal | None,
+    now: datetime,
+    is_of_directory: bool = False,
+) -> None:
+    """`grant`, in the caller's transaction. What a directory gave counts for no decision on the same day."""
+    group = Group.objects.filter(name=role, custom__ended_at__isnull=True).first()
+    if group is None:
+        raise Missing(f"There is no role {role}.")
+    terms = {"granted_by": granted_by, "granted_at": now, "is_of_directory": is_of_directory}
+    _, is_new = Membership.objects.get_or_create(principal=person, group=group, defaults=terms)
+    if is_new:
+        facts: dict[str, object] = {"role": role, "directory": is_of_directory}
+        audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, facts))
+
+
+def revoke_within(
+    person: Principal, role: str, *, actor: Actor, ended_by: Principal | None, now: datetime
+) -> None:
+    """`revoke`, in the caller's transaction. The row stays, ended, so that what it made possible can be read."""
+    held = Membership.objects.filter(principal=person, group__name=role)
+    if not held.update(ended_at=now, ended_by=ended_by):
+        raise Missing(f"{person} does not hold the role {role}.")
+    audit.append(_entry(person, Verb.ROLE_REVOKED, actor, now, {"role": role}))
 
 
 def set_email(person: Principal, email: str, *, actor: Actor) -> None:
@@ -82,20 +150,39 @@ def set_email(person: Principal, email: str, *, actor: Actor) -> None:
 
 
 def deactivate(person: Principal, *, actor: Actor) -> None:
-    """Ends a person's access. The row stays, since evidence refers to it."""
+    """Ends a person's access: sessions and tokens at once, and the tokens of the service accounts that they own.
+
+    The row stays, since evidence refers to it.
+    """
     with transaction.atomic(durable=True):
-        Principal.objects.filter(pk=person.pk).update(is_active=False)
-        audit.append(_entry(person, Verb.PERSON_CHANGED, actor, timezone.now(), {"active": False}))
+        deactivate_within(person, actor=actor, now=timezone.now())
 
 
-def issue_token(person: Principal, *, actor: Actor, scopes: Sequence[str], days: int = DEFAULT_DAYS) -> str:
+def deactivate_within(person: Principal, *, actor: Actor, now: datetime) -> None:
+    """`deactivate`, in the caller's transaction."""
+    Principal.objects.filter(pk=person.pk).update(is_active=False)
+    ended, _ = Session.objects.filter(principal=person).delete()
+    owned = Q(principal=person) | Q(principal__owner=person)
+    revoked = Token.objects.filter(owned, revoked_at=None).update(revoked_at=now)
+    facts: dict[str, object] = {"active": False, "sessions": ended, "tokens": revoked}
+    audit.append(_entry(person, Verb.PERSON_CHANGED, actor, now, facts))
+
+
+def issue_token(
+    person: Principal,
+    *,
+    actor: Actor,
+    scopes: Sequence[str],
+    days: int = DEFAULT_DAYS,
+    created_by: Principal | None = None,
+) -> str:
     """A new token of a principal. The text is returned once; only its SHA-256 is kept."""
     unknown = sorted(set(scopes) - SCOPES)
     if unknown or not scopes:
         raise Invalid(
             [("/scopes", f"Scopes are {', '.join(sorted(SCOPES))}; not {', '.join(unknown) or 'none'}.")]
         )
-    return _issue(actor, scopes=scopes, days=days, principal=person)
+    return _issue(actor, scopes=scopes, days=days, principal=person, created_by=created_by)
 
 
 def issue_source_token(source: Source, *, actor: Actor, days: int = 365) -> str:
@@ -111,7 +198,7 @@ def revoke_token(prefix: str, *, actor: Actor) -> int:
         if not rows:
             raise Missing(f"No token in force begins with {prefix}.")
         Token.objects.filter(pk__in=[row.pk for row in rows]).update(revoked_at=now)
-        audit.append(*(_token_entry(row, Verb.TOKEN_REVOKED, actor, now, {}) for row in rows))
+        audit.append(*(token_entry(row, Verb.TOKEN_REVOKED, actor, now, {}) for row in rows))
     return len(rows)
 
 
@@ -172,6 +259,7 @@ def _issue(
     days: int,
     principal: Principal | None = None,
     source: Source | None = None,
+    created_by: Principal | None = None,
 ) -> str:
     text = f"csn_{secrets.token_urlsafe(32)}"
     with transaction.atomic(durable=True):
@@ -181,16 +269,17 @@ def _issue(
             prefix=text[:10],
             principal=principal,
             source=source,
-            scopes=sorted(scopes),
+            scopes=sorted(set(scopes)),
+            created_by=created_by,
             created_at=now,
             expires_at=now + timedelta(days=days),
         )
         facts: dict[str, object] = {"scopes": token.scopes, "days": days}
-        audit.append(_token_entry(token, Verb.TOKEN_ISSUED, actor, now, facts))
+        audit.append(token_entry(token, Verb.TOKEN_ISSUED, actor, now, facts))
     return text
 
 
-def _token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:
+def token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:
     """In the stream of whoever the token belongs to."""
     kind, owner = ("person", token.principal) if token.principal else ("source", token.source)
     return Entry(
@@ -202,17 +291,6 @@ def _token_entry(token: Token, verb: Verb, actor: Actor, now: datetime, facts: d
         facts={"owner": str(owner), **facts},
         occurred_at=now,
     )
-
-
-def _grant(person: Principal, role: str, actor: Actor, granted_by: Principal | None, now: datetime) -> None:
-    group = Group.objects.filter(name=role).first()
-    if group is None:
-        raise Missing(f"There is no role {role}.")
-    _, is_new = Membership.objects.get_or_create(
-        principal=person, group=group, defaults={"granted_by": granted_by, "granted_at": now}
-    )
-    if is_new:
-        audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, {"role": role}))
 
 
 def _entry(person: Principal, verb: Verb, actor: Actor, now: datetime, facts: dict[str, object]) -> Entry:

@@ -41,8 +41,9 @@ def draft(text: str, *, caller: Caller, slug: str = "") -> PlaybookVersion:
     `slug` is the playbook to which it has to belong, where the caller says so. Raises Unsound with every problem
     of the text, Invalid when it names another playbook, Refused without the permission.
     """
-    caller.require("write_playbook", "write playbooks")
+    caller.require("write_playbook", "write playbooks", of=Playbook)
     with transaction.atomic(durable=True):
+        _require_own(_sound(text).playbook, caller)
         return _draft(text, author=caller.principal, actor=caller.actor, slug=slug, now=timezone.now())
 
 
@@ -71,9 +72,10 @@ def is_current(slug: str, text: str) -> bool:
 
 def adapt(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     """Stores the text of any version, such as a retired one, as a new draft by the caller."""
-    caller.require("write_playbook", "write playbooks")
+    caller.require("write_playbook", "write playbooks", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
+        caller.require_on("write_playbook", version.playbook, _version_name(slug, number))
         facts = {"adapted_from": version.number}
         return _draft(
             version.source, author=caller.principal, actor=caller.actor, now=timezone.now(), facts=facts
@@ -82,9 +84,10 @@ def adapt(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
 
 def submit(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     """Sends a draft to review."""
-    caller.require("write_playbook", "submit versions for review")
+    caller.require("write_playbook", "submit versions for review", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
+        caller.require_on("write_playbook", version.playbook, _version_name(slug, number))
         _require_move(version, VersionStatus.IN_REVIEW)
         if denial := _superseded(version):
             raise Refused(denial)
@@ -96,10 +99,10 @@ def send_back(slug: str, number: int, *, caller: Caller, reason: str) -> Playboo
 
     Raises Invalid without a reason: it is what the author goes on from.
     """
-    reviews = access.may(caller.principal, "publish_playbook")
     reason = _reason(reason)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
+        reviews = access.may(caller.principal, "publish_playbook", on=version.playbook)
         if not reviews and version.author_id != caller.principal.pk:
             raise no_permission("send back what somebody else wrote")
         _require_move(version, VersionStatus.DRAFT)
@@ -113,9 +116,10 @@ def publish(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
 
     Never by an author of it. Raises Unsound where a step runs what cannot be run.
     """
-    caller.require("publish_playbook", "publish playbooks")
+    caller.require("publish_playbook", "publish playbooks", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
+        caller.require_on("publish_playbook", version.playbook, _version_name(slug, number))
         if denials := _publishing_denials(version, caller):
             raise Refused(*denials)
         now = timezone.now()
@@ -132,9 +136,10 @@ def publishing_denials(slug: str, number: int, *, caller: Caller) -> tuple[Denia
 
 def retire(slug: str, number: int, *, caller: Caller) -> PlaybookVersion:
     """Takes a version out of force. Runs that are under way stay on it."""
-    caller.require("publish_playbook", "retire playbooks")
+    caller.require("publish_playbook", "retire playbooks", of=Playbook)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
+        caller.require_on("publish_playbook", version.playbook, _version_name(slug, number))
         _require_move(version, VersionStatus.RETIRED)
         return _moved(version, VersionStatus.RETIRED, Verb.VERSION_RETIRED, caller.actor, timezone.now())
 
@@ -177,11 +182,21 @@ def _draft(
         source=text,
         document=body,
         digest=digest(body),
+        steps_digest=digest(body["steps"]),
         author=author,
         created_at=now,
     )
     audit.append(_entry(version, Verb.VERSION_DRAFTED, actor, now, facts))
     return version
+
+
+def _require_own(slug: str, caller: Caller) -> None:
+    """A playbook that is there already is changed by those within whose reach it is; any role may begin a new one."""
+    there = Playbook.objects.filter(slug=slug).first()
+    if there is not None:
+        caller.require_on("write_playbook", there, f"playbook {slug}")
+    else:
+        caller.require("write_playbook", "write playbooks")
 
 
 def _sound(text: str) -> Document:
@@ -289,8 +304,12 @@ def _locked(slug: str, number: int) -> PlaybookVersion:
     playbook = Playbook.objects.select_for_update().filter(slug=slug).first()
     version = playbook and playbook.versions.filter(number=number).first()
     if not version:
-        raise Missing(f"There is no version {number} of a playbook {slug}.")
+        raise Missing(f"There is no {_version_name(slug, number)}.")
     return version
+
+
+def _version_name(slug: str, number: int) -> str:
+    return f"version {number} of a playbook {slug}"
 
 
 def _entry(

@@ -33,7 +33,7 @@ def put(change: Change, frame: Frame, step: Step) -> None:
         text=str(render(document.ask, scope)),
         fields={name: _field(each, scope) for name, each in document.fields.items()},
         shown=shown_to_people(frame, document.show),
-        role=cast("SeatEntry", document.who).role,
+        role=cast("SeatEntry", document.who).name,
         opened_at=change.now,
         due_at=due_at,
     )

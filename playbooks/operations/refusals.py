@@ -31,6 +31,19 @@ CONFLICTS = frozenset(
         "alert_not_new",
         "case_closed",
         "version_status",
+        "team_ended",
+        "role_ended",
+        "role_built_in",
+        "token_revoked",
+        "not_the_first",
+        "nothing_to_withdraw",
+        "not_denied",
+        "denied_twice",
+        "denied_before",
+        "chained_delegation",
+        "delegated_already",
+        "delegation_over",
+        "shift_over",
     }
 )
 
@@ -71,6 +84,15 @@ class Unsound(Exception):
 
 class Missing(Exception):
     """There is no such object, or the caller may not know of it."""
+
+
+class Hidden(Refused, Missing):
+    """There is such an object, and the caller may not know of it: they are told that there is none, and the log that
+    they tried.
+    """
+
+    def __init__(self, sentence: str, *, rule: str = "outside_team") -> None:
+        super().__init__(Denial(rule, sentence))
 
 
 class LostRace(Exception):

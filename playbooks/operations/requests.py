@@ -22,10 +22,12 @@ from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.notices import NoticeKind
 from playbooks.domain.profiles import capped
-from playbooks.domain.statuses import RequestStatus, WaitReason
+from playbooks.domain.seat_names import seats_of_gate
+from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import ApprovalRequest, Run, Seat, Step
+from playbooks.models import Alternative, ApprovalRequest, Run, Seat, Step
+from playbooks.models.decisions import Decision
 from playbooks.operations import telling
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
@@ -45,6 +47,7 @@ TOLD = {
     RequestStatus.EXPIRED: NoticeKind.REQUEST_DENIED,
     RequestStatus.VOIDED: NoticeKind.REQUEST_VOIDED,
 }
+REMIND_AFTER = 0.75  # of the time that a gate gives
 IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
 
 
@@ -108,6 +111,21 @@ def tell_deadline(request: ApprovalRequest) -> None:
         step.save(update_fields=["due_at"])
 
 
+def set_deadline(request: ApprovalRequest, now: datetime) -> None:
+    """The time that the gate gives, from now on, and the reminder when three quarters of it have gone by."""
+    within = timedelta(seconds=request.within_seconds)
+    request.due_at, request.remind_at = now + within, now + within * REMIND_AFTER
+
+
+def go_on(request: ApprovalRequest) -> list[str]:
+    """Lets those take a seat to whom the gate goes on when it is late. Returns who that is."""
+    names = [each.name for each in definition_of(request.run.version_id).steps[request.step.name].to]
+    Alternative.objects.bulk_create(
+        [Alternative(request=request, role=name) for name in names], ignore_conflicts=True
+    )
+    return names
+
+
 def current_subject(request: ApprovalRequest, frame: Frame) -> dict[str, Any]:
     """The subject as it would be composed now; equal to the stored one as long as nothing has changed.
 
@@ -164,7 +182,7 @@ def shown_moment(asking: Sequence[Step], now: datetime) -> str:
 def _seats_of(asking: Step) -> list[str]:
     document = definition_of(asking.run.version_id).steps[asking.name]
     if asking.kind == "approve":
-        return [seat.role for seat in document.seats]
+        return list(seats_of_gate(definition_of(asking.run.version_id).playbook, document, actions()))
     return [connection_for(actions()[document.do], connection_name(document)).targets_role]
 
 
@@ -226,8 +244,7 @@ def _create(
 ) -> ApprovalRequest:
     run = change.run
     document = definition_of(run.version_id).steps[gate.name]
-    within = parse_duration(document.within)
-    return ApprovalRequest.objects.create(
+    request = ApprovalRequest(
         run=run,
         step=gate,
         question=question,
@@ -237,12 +254,24 @@ def _create(
         requesters=requesters_of(run),
         authors=authors_behind(run),
         profile=about["profile"],
+        denials_to_end=document.deny,
+        previous=_denied_before(gate),
         through=through_of(run),
         late=document.late,
-        within_seconds=int(within / timedelta(seconds=1)),
+        within_seconds=int(parse_duration(document.within) / timedelta(seconds=1)),
         opened_at=change.now,
-        due_at=change.now + within,
     )
+    set_deadline(request, change.now)
+    request.save(force_insert=True)
+    return request
+
+
+def _denied_before(gate: Step) -> ApprovalRequest | None:
+    """The request that was denied at the same gate in the run of which this is a re-run."""
+    denied = ApprovalRequest.objects.filter(
+        run=gate.run.repeats_id, step__key=gate.key, status=RequestStatus.DENIED
+    )
+    return denied.order_by("-opened_at").first() if gate.run.repeats_id else None
 
 
 def _place_seats(request: ApprovalRequest, roles: Sequence[str]) -> None:
@@ -264,10 +293,18 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "requesters": request.requesters,
             "authors": request.authors,
             "profile": request.profile,
+            "denials_to_end": request.denials_to_end,
+            "denied_before": _those_who_denied(request.previous),
             "through": request.through,
             "playbook": definition.slug,
         },
     )
+
+
+def _those_who_denied(request: ApprovalRequest | None) -> list[str]:
+    """Whoever denied it is not asked again."""
+    denials = Decision.objects.filter(request=request, verdict=Verdict.DENY, withdrawal=None)
+    return sorted(str(each.person_id) for each in denials) if request is not None else []
 
 
 def _identity(request: ApprovalRequest) -> dict[str, str]:

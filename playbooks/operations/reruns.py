@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.duties import Denial
-from playbooks.domain.statuses import ExpiryStatus, RunStatus, StepStatus, VersionStatus
+from playbooks.domain.statuses import ExpiryStatus, RequestStatus, RunStatus, StepStatus, VersionStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Expiry, Run, RunTrigger, Step
 from playbooks.operations.actions import actions, uses_simulator
@@ -39,36 +39,51 @@ SWITCHED = Denial(
 )
 
 
+DENIED = Denial(
+    "denied_before",
+    "A request of this run was denied. Ask again on the page of that request, with new evidence.",
+)
+
+
 def rerun(run: UUID, *, caller: Caller) -> Run:
     """A new run of the same version with the same inputs, which takes over the steps that succeeded.
 
-    Raises Refused without the permission, when the run has not failed, and when something of it was taken back.
+    Raises Refused without the permission, when the run has not failed, when a request of it was denied, and when
+    something of it was taken back.
     """
     caller.require("start_run", "start runs")
     with transaction.atomic(durable=True):
         before = lock_run(run)
-        _require_failed(before)
-        now = timezone.now()
-        origin = Origin(
-            RunTrigger.PERSON,
-            caller.principal,
-            alert=before.alert,
-            repeats=before,
-            simulates_all=before.simulates_all,
-        )
-        row = create_run(
-            before.version_id,
-            case=before.case,
-            context=before.context,
-            inputs=before.inputs,
-            origin=origin,
-            now=now,
-        )
-        change = Change(row, now, caller.actor)
-        note_started(change)
-        _adopt(change, before)
-        advance(change)
-        change.finish()
+        caller.require_on("start_run", before, f"run {run}")
+        if before.requests.filter(status=RequestStatus.DENIED).exists():
+            raise Refused(DENIED)
+        return run_again(before, caller)
+
+
+def run_again(before: Run, caller: Caller) -> Run:
+    """The new run, in the caller's transaction, with `before` locked. Raises Refused."""
+    _require_failed(before)
+    now = timezone.now()
+    origin = Origin(
+        RunTrigger.PERSON,
+        caller.principal,
+        alert=before.alert,
+        repeats=before,
+        simulates_all=before.simulates_all,
+    )
+    row = create_run(
+        before.version_id,
+        case=before.case,
+        context=before.context,
+        inputs=before.inputs,
+        origin=origin,
+        now=now,
+    )
+    change = Change(row, now, caller.actor)
+    note_started(change)
+    _adopt(change, before)
+    advance(change)
+    change.finish()
     return row
 
 

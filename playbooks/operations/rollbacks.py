@@ -109,6 +109,7 @@ def start(run: UUID, *, caller: Caller, plan_digest: str) -> Run:
     caller.require("roll_back_run", "roll back runs")
     with transaction.atomic(durable=True):
         row = lock_run(run)
+        caller.require_on("roll_back_run", row, f"run {run}")
         if row.status in {RunStatus.ROLLED_BACK, RunStatus.ROLLING_BACK}:
             return row
         if row.status not in MAY_ROLL_BACK:

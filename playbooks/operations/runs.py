@@ -71,10 +71,11 @@ def start(
             return Run.objects.get(pk=answered["run"])
         now = timezone.now()
         row = _published(playbook, version)
-        about = _alert(alert)
+        caller.require_on("start_run", row.playbook, _none_of(playbook, version))
+        about = _alert(alert, caller)
         run = begin(
             row,
-            case=_case(case, about, row, caller.actor, now),
+            case=_case(case, about, row, caller, now),
             alert=about,
             actor=caller.actor,
             trigger=RunTrigger.PERSON,
@@ -138,6 +139,7 @@ def resolve(
         raise Invalid([("/comment", "Say how you know what happened.")])
     with transaction.atomic(durable=True):
         row = lock_run(run)
+        caller.require_on("resolve_step", row, f"run {run}")
         unknown = row.steps.filter(key=step, status=StepStatus.UNKNOWN).order_by("-round").first()
         if unknown is None:
             raise Refused(Denial("not_unknown", f"The outcome of step {step} is not unknown (any more)."))
@@ -193,30 +195,39 @@ def _published(slug: str, number: int | None) -> PlaybookVersion:
     )
     found = (versions if number is None else versions.filter(number=number)).first()
     if found is None:
-        which = "" if number is None else f" {number}"
-        raise Missing(f"There is no published version{which} of a playbook {slug}.")
+        raise Missing(f"There is no {_none_of(slug, number)}.")
     return found
 
 
-def _alert(alert: UUID | None) -> Alert | None:
+def _none_of(slug: str, number: int | None) -> str:
+    which = "" if number is None else f" {number}"
+    return f"published version{which} of a playbook {slug}"
+
+
+def _alert(alert: UUID | None, caller: Caller) -> Alert | None:
     if alert is None:
         return None
     found = Alert.objects.select_related("source", "case").filter(pk=alert).first()
     if found is None:
         raise Missing(f"There is no alert {alert}.")
+    caller.require_on("start_run", found, f"alert {alert}")
     return found
 
 
 def _case(
-    case: UUID | None, alert: Alert | None, version: PlaybookVersion, actor: Actor, now: datetime
+    case: UUID | None, alert: Alert | None, version: PlaybookVersion, caller: Caller, now: datetime
 ) -> Case:
     """The named case, else the alert's, else a new one: every run belongs to a case."""
     if case is not None:
         found = Case.objects.filter(pk=case).first()
         if found is None:
             raise Missing(f"There is no case {case}.")
+        caller.require_on("start_run", found, f"case {case}")
         return found
-    return alert.case if alert else open_case(version.playbook.title, severity=50, actor=actor, now=now)
+    if alert is not None:
+        return alert.case
+    of = version.playbook
+    return open_case(of.title, severity=50, actor=caller.actor, now=now, team=of.team_id)
 
 
 def _context(alert: Alert | None, case: Case) -> dict[str, object]:

@@ -1,45 +1,101 @@
-"""Sign-ins, failures and sign-outs, each an entry of the audit log."""
+"""Sign-ins, failures, sign-outs and ended sessions, each an entry of the audit log."""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from collections.abc import Sequence
 from functools import lru_cache
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from playbooks import audit
+from playbooks import access, audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Principal
+from playbooks.models import Principal, Session
 from playbooks.operations.caller import Caller
-from playbooks.operations.refusals import Refused
+from playbooks.operations.refusals import Missing, Refused, no_permission
 
 # Failures come in floods, so a day of them is spread over streams that do not wait for each other.
 SHARDS = 16
 NOBODY = Actor("anonymous", "Somebody not signed in")
 
 
-def sign_in(person: Principal, *, address: str | None, outcome: str = "done") -> None:
-    """Records that the person has signed in. `outcome` names another way than a password."""
-    _record(Verb.SIGNIN_SUCCEEDED, person, address, outcome)
+def sign_in(
+    person: Principal, *, address: str | None, methods: Sequence[str] = (), outcome: str = "done"
+) -> None:
+    """Records that the person has signed in, with the `methods` that proved it. `outcome` names the demo's switch."""
+    record(Verb.SIGNIN_SUCCEEDED, person, address=address, outcome=outcome, methods=list(methods))
 
 
 def sign_out(person: Principal, *, address: str | None) -> None:
-    _record(Verb.SIGNOUT_DONE, person, address, "done")
+    record(Verb.SIGNOUT_DONE, person, address=address)
+
+
+def end(handle: UUID, *, caller: Caller) -> Session:
+    """Ends a session of the caller's own, or of anybody's for who manages people, and returns what it was. The next
+    request of its browser has to sign in.
+
+    Raises Missing for one that is not there or not the caller's to see.
+    """
+    with transaction.atomic(durable=True):
+        row = Session.objects.select_related("principal").filter(handle=handle).first()
+        if row is None or row.principal is None or not _may_end(caller, row.principal):
+            raise Missing(f"There is no session {handle}.")
+        Session.objects.filter(pk=row.pk).delete()
+        _note_end(caller, row.principal, {"session": str(handle)})
+    return row
+
+
+def end_all(person: Principal, *, caller: Caller, but: UUID | None = None) -> int:
+    """Ends every session of the person except `but`; how many those were. Raises Refused for another's."""
+    if not _may_end(caller, person):
+        raise no_permission("end the sessions of others")
+    with transaction.atomic(durable=True):
+        rows = Session.objects.filter(principal=person)
+        ended, _ = (rows.exclude(handle=but) if but else rows).delete()
+        _note_end(caller, person, {"sessions": ended})
+    return ended
+
+
+def _may_end(caller: Caller, person: Principal) -> bool:
+    return caller.principal == person or access.may(caller.principal, "manage_people")
+
+
+def _note_end(caller: Caller, person: Principal, facts: dict[str, object]) -> None:
+    audit.append(
+        Entry(
+            stream=Stream("person", str(person.pk)),
+            verb=Verb.SESSION_ENDED,
+            actor=caller.actor,
+            subject=_subject(person),
+            outcome="done",
+            facts={"address": caller.address, **facts},
+            occurred_at=timezone.now(),
+        )
+    )
+
+
+def lock_out(username: str, *, address: str | None) -> None:
+    """Records that nobody may try this name from this address, or anything from it, for a while."""
+    _record_of_nobody(Verb.SIGNIN_LOCKED_OUT, username, address)
 
 
 def refuse(username: str, *, address: str | None) -> None:
     """Records a failed attempt. A name that nobody bears is not kept: people type passwords into the wrong field."""
+    _record_of_nobody(Verb.SIGNIN_FAILED, username, address)
+
+
+def _record_of_nobody(verb: Verb, username: str, address: str | None) -> None:
     now = timezone.now()
-    person = Principal.objects.filter(username=username).first()
+    person = Principal.objects.filter(username__iexact=username).first() if "\0" not in username else None
     subject = _subject(person) if person else Subject("person", "unknown", "An unknown name")
     with transaction.atomic(durable=True):
         audit.append(
             Entry(
                 stream=Stream("system", f"sign-in/{now:%Y-%m-%d}/{_shard(username)}"),
-                verb=Verb.SIGNIN_FAILED,
+                verb=verb,
                 actor=NOBODY,
                 subject=subject,
                 outcome="refused",
@@ -100,21 +156,22 @@ def refuse_call(caller: Caller, refusal: Refused, *, call: str) -> None:
         )
 
 
-def _record(verb: Verb, person: Principal, address: str | None, outcome: str) -> None:
+def record(
+    verb: Verb, person: Principal, *, address: str | None, outcome: str = "done", **facts: object
+) -> None:
+    """Records what the person has done to how they sign in, which the framework has done already."""
     with transaction.atomic(durable=True):
-        audit.append(_entry(verb, person, address, outcome, timezone.now()))
-
-
-def _entry(verb: Verb, person: Principal, address: str | None, outcome: str, now: datetime) -> Entry:
-    return Entry(
-        stream=Stream("person", str(person.pk)),
-        verb=verb,
-        actor=Actor(str(person.pk), str(person)),
-        subject=_subject(person),
-        outcome=outcome,
-        facts={"address": address},
-        occurred_at=now,
-    )
+        audit.append(
+            Entry(
+                stream=Stream("person", str(person.pk)),
+                verb=verb,
+                actor=Actor(str(person.pk), str(person)),
+                subject=_subject(person),
+                outcome=outcome,
+                facts={"address": address, **facts},
+                occurred_at=timezone.now(),
+            )
+        )
 
 
 def _subject(person: Principal) -> Subject:

@@ -47,6 +47,7 @@ def cancel(run: UUID, *, caller: Caller, reason: str = "") -> Run:
     caller.require("stop_run", "cancel runs")
     with transaction.atomic(durable=True):
         row = lock_run(run)
+        caller.require_on("stop_run", row, f"run {run}")
         if row.status in RUN_ENDED or row.status == RunStatus.ROLLING_BACK:
             raise Refused(
                 Denial("run_not_cancellable", f"This run is {row.status} and cannot be cancelled any more.")
@@ -78,6 +79,7 @@ def pause(run: UUID, *, caller: Caller) -> Run:
     caller.require("stop_run", "pause runs")
     with transaction.atomic(durable=True):
         row = lock_run(run)
+        caller.require_on("stop_run", row, f"run {run}")
         if row.status in RUN_ENDED or row.status in {RunStatus.CANCELLING, RunStatus.ROLLING_BACK}:
             raise Refused(Denial("run_not_pausable", f"This run is {row.status} and cannot be paused."))
         if row.paused_at is None:
@@ -93,6 +95,7 @@ def resume(run: UUID, *, caller: Caller) -> Run:
     caller.require("stop_run", "resume runs")
     with transaction.atomic(durable=True):
         row = lock_run(run)
+        caller.require_on("stop_run", row, f"run {run}")
         if row.paused_at is None:
             raise Refused(NOT_PAUSED)
         change = Change(row, timezone.now(), caller.actor)

@@ -6,32 +6,35 @@ What came from outside or from a playbook is one line that can do nothing (domai
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from playbooks.access.facts import could_decide
+from django.db.models import Q
+from django.utils import timezone
+
+from playbooks.access.facts import could_decide, seats_of
 from playbooks.domain.notices import NoticeKind
 from playbooks.domain.plain_text import one_line
 from playbooks.models import ApprovalRequest, Expiry, Question, Run, Step
 from playbooks.operations.notices import Telling, reachable
 
-LAST_PART = 4  # of the time that there is to decide: a quarter
-LONGEST_WARNING = timedelta(hours=1)
 TITLE = 160
 
 
 def request_opened(request: ApprovalRequest) -> list[Telling]:
-    """It is asked, and, of those who have not decided by then, once more before it is late."""
-    people = _deciders(request)
-    asked = _to_decide(request, NoticeKind.REQUEST_OPENED, "Approval asked", people)
-    return [asked, *_reminder(request, people)]
+    return [_to_decide(request, NoticeKind.REQUEST_OPENED, "Approval asked")]
+
+
+def request_due(request: ApprovalRequest) -> list[Telling]:
+    """Those who have still to decide, before it is late."""
+    again = request.due_at.isoformat() if request.due_at else ""
+    return [_to_decide(request, NoticeKind.REQUEST_DUE, "Soon late", again=again)]
 
 
 def request_escalated(request: ApprovalRequest) -> list[Telling]:
-    people = _deciders(request)
+    """Those who have still to decide, with those to whom it goes on."""
     again = request.escalated_at.isoformat() if request.escalated_at else ""
-    late = _to_decide(request, NoticeKind.REQUEST_ESCALATED, "Late", people, again=again)
-    return [late, *_reminder(request, people)]
+    return [_to_decide(request, NoticeKind.REQUEST_ESCALATED, "Late", again=again)]
 
 
 def request_closed(request: ApprovalRequest, kind: NoticeKind, sentence: str = "") -> list[Telling]:
@@ -119,39 +122,25 @@ def run_path(run: UUID) -> str:
 
 def _deciders(request: ApprovalRequest) -> frozenset[UUID]:
     """Those who could be told and whom no rule forbids to decide, by the facts of now."""
-    fitting = reachable().filter(memberships__group__name__in=_roles(request)).distinct()
-    return could_decide(request, list(fitting))
+    seats = seats_of([request], timezone.now())[request.pk]
+    all_seats = [*seats, *(other for seat in seats for other in seat.also)]
+    meant = {UUID(person) for seat in all_seats for person in seat.people or ()}
+    is_meant = Q(pk__in=meant) | Q(substitutions__person__in=meant)
+    by_role = Q(memberships__group__name__in=[seat.role for seat in all_seats if seat.people is None])
+    return could_decide(request, list(reachable().filter(is_meant | by_role).distinct()))
 
 
-def _to_decide(
-    request: ApprovalRequest,
-    kind: NoticeKind,
-    head: str,
-    people: frozenset[UUID],
-    *,
-    again: str = "",
-    not_before: datetime | None = None,
-) -> Telling:
+def _to_decide(request: ApprovalRequest, kind: NoticeKind, head: str, *, again: str = "") -> Telling:
     return Telling(
         kind,
         ("request", str(request.pk)),
         _title(head, request.question),
         _lines(_of_run(request.run), _until(request.due_at)),
         request_path(request.pk),
-        people=people,
+        people=_deciders(request),
         roles=_roles(request),
         again=again,
-        not_before=not_before,
     )
-
-
-def _reminder(request: ApprovalRequest, people: frozenset[UUID]) -> list[Telling]:
-    """It goes out when the last part of the time begins; by then it may be of no use any more (deliveries.py)."""
-    if request.due_at is None:
-        return []
-    warning = min(timedelta(seconds=request.within_seconds) / LAST_PART, LONGEST_WARNING)
-    again, at = request.due_at.isoformat(), request.due_at - warning
-    return [_to_decide(request, NoticeKind.REQUEST_DUE, "Soon late", people, again=again, not_before=at)]
 
 
 def _of_run_itself(
@@ -185,7 +174,9 @@ def _owner_of(step: Step) -> UUID | None:
 
 
 def _roles(request: ApprovalRequest) -> frozenset[str]:
-    return frozenset(seat.role for seat in request.seats.all())
+    """Whose shared channels it concerns: the roles of its seats, and those to whom it has gone on."""
+    others = request.alternatives.values_list("role", flat=True)
+    return frozenset({*(seat.role for seat in request.seats.all()), *others})
 
 
 def _title(head: str, subject: str) -> str:

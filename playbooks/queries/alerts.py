@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from playbooks import access
-from playbooks.models import Alert, Principal
+from playbooks.models import Alert, Playbook, Principal
 from playbooks.queries import references
 from playbooks.queries.references import CaseReference
 from playbooks.queries.runs import RunRow, runs
@@ -82,11 +82,11 @@ def alert_view(alert: UUID, person: Principal) -> AlertView | None:
         rule=found.rule,
         observables=found.observables,
         assets=tuple(found.assets),
-        considered=tuple(_considered(each) for each in found.considered),
+        considered=_considered(found, person),
         runs=tuple(run_row(each) for each in runs(person).filter(alert=found)),
         raw=zlib.decompress(found.raw.compressed).decode(errors="replace"),
         raw_sha256=found.raw.sha256,
-        may_triage="triage_alert" in access.permissions_of(person),
+        may_triage=access.may(person, "triage_alert", on=found),
     )
 
 
@@ -107,6 +107,14 @@ def _head(alert: Alert) -> dict[str, Any]:
     }
 
 
-def _considered(decided: Mapping[str, Any]) -> Considered:
-    run = decided["run"]
-    return Considered(decided["playbook"], UUID(run) if run else None, decided["reason"])
+def _considered(alert: Alert, person: Principal) -> tuple[Considered, ...]:
+    """What became of the triggers of those playbooks that the person may know of."""
+    slugs = [each["playbook"] for each in alert.considered]
+    known = set(
+        access.within_reach(person, Playbook.objects.filter(slug__in=slugs)).values_list("slug", flat=True)
+    )
+    return tuple(
+        Considered(each["playbook"], UUID(each["run"]) if each["run"] else None, each["reason"])
+        for each in alert.considered
+        if each["playbook"] in known
+    )

@@ -10,16 +10,19 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, DateTimeField, F, Prefetch, QuerySet, Value, When
+from django.db.models import Case, DateTimeField, F, Prefetch, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from playbooks import access
+from playbooks.access.delegations import substitutions
 from playbooks.access.facts import facts_to_approve
+from playbooks.access.seats import names_of
 from playbooks.connectors.registry import catalogue
 from playbooks.domain.actions import Catalogue
 from playbooks.domain.duties import Denial, denials
 from playbooks.domain.statuses import RequestStatus
-from playbooks.models import ApprovalRequest, Late, Principal, Seat
-from playbooks.models.decisions import Decision
+from playbooks.models import Alternative, ApprovalRequest, Late, Principal, Seat
+from playbooks.models.decisions import Decision, Withdrawal
 from playbooks.queries import references
 from playbooks.queries.references import AlertReference, CaseReference, Person, VersionReference
 
@@ -59,18 +62,34 @@ class SeatView:
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
+    """`withdrawn_at` and the reason are of a decision that its person took back, so that it counts no more."""
+
     person: str
     verdict: str
     comment: str
     digest: str
     decided_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """The request that was denied before it was asked again, and what was said then as new `evidence`."""
+
+    id: UUID
+    decisions: tuple[DecisionView, ...]
+    evidence: str
+    asked_by: str
 
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
     """`subject` is what `digest` is the SHA-256 of, in canonical form (RFC 8785); `items` say it for people.
 
-    `denials` are all the duty rules that forbid the viewer to approve; the first is `denial`.
+    `denials` are all the duty rules that forbid the viewer to approve; the first is `denial`. `may_ask_again` says
+    whether it can be asked again, by who may start runs. `gone_on_to` are those who may take any seat too, since it
+    was late.
     """
 
     id: UUID
@@ -84,7 +103,10 @@ class RequestView:
     not_covered: tuple[str, ...]
     shown: Mapping[str, Any]
     seats: tuple[SeatView, ...]
+    gone_on_to: tuple[str, ...]
     decisions: tuple[DecisionView, ...]
+    denials_to_end: int
+    previous: Previous | None
     requested_by: Person | None
     requesters: tuple[str, ...]
     authors: tuple[str, ...]
@@ -99,6 +121,9 @@ class RequestView:
     profile: str
     late: str
     late_sentence: str
+    may_withdraw_decision: bool
+    may_withdraw: bool
+    may_ask_again: bool
     may_decide: bool
     denial: Denial | None
     denials: tuple[Denial, ...]
@@ -110,26 +135,34 @@ def requests(person: Principal) -> QuerySet[ApprovalRequest]:
 
 
 def inbox(person: Principal) -> QuerySet[ApprovalRequest]:
-    """Open requests with a seat that one of the person's roles fits: escalated ones first, then by deadline.
+    """Open requests with a seat that is for the person: escalated ones first, then by deadline.
 
     `urgency` is the column to order and page by.
     """
-    mine = Seat.objects.filter(role__in=access.roles_of([person.pk])[person.pk]).values("request")
-    rows = requests(person).filter(status=RequestStatus.OPEN, pk__in=mine)
+    names = _seats_for(person)
+    mine = Q(pk__in=Seat.objects.filter(role__in=names).values("request"))
+    gone_on = Q(pk__in=Alternative.objects.filter(role__in=names).values("request"))
+    rows = requests(person).filter(mine | gone_on, status=RequestStatus.OPEN)
     return rows.annotate(urgency=_URGENCY).order_by("urgency", "due_at", "pk")
 
 
+def _seats_for(person: Principal) -> set[str]:
+    """Which seats are for the person: by their roles, or as somebody who is meant or stands in for such a one."""
+    now = timezone.now()
+    standing_in = map(UUID, substitutions([person.pk]).at(person.pk, now))
+    return {*access.roles_of([person.pk])[person.pk], *names_of([person.pk, *standing_in], now)}
+
+
 def requested_by(person: Principal) -> QuerySet[ApprovalRequest]:
-    """What the person's own runs ask for, newest first: everybody may see what became of it."""
-    return _complete(ApprovalRequest.objects.filter(run__requested_by=person.pk)).order_by(
-        "-opened_at", "-pk"
-    )
+    """What the person's own runs ask for, newest first: whatever their roles, they may see what became of it."""
+    rows = access.within_reach(person, ApprovalRequest.objects.filter(run__requested_by=person.pk))
+    return _complete(rows).order_by("-opened_at", "-pk")
 
 
 def views(rows: Sequence[ApprovalRequest], person: Principal) -> list[RequestView]:
     """The rows as `person` sees them, in two queries for all."""
     facts = facts_to_approve(person, rows)
-    return [_view(row, denials(facts[row.pk])) for row in rows]
+    return [_view(row, denials(facts[row.pk]), person) for row in rows]
 
 
 def request_view(request: UUID, person: Principal) -> RequestView | None:
@@ -145,11 +178,16 @@ _URGENCY = Case(
 
 
 def _complete(rows: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    about = ("step", "run__version__playbook", "run__case", "run__alert", "run__requested_by")
+    of_run = ("run__version__playbook__team", "run__case__team", "run__alert", "run__requested_by")
+    about = ("step", *of_run, "previous__asked_again_by")
     seats = Seat.objects.select_related("filled_by").order_by("position")
     decisions = Decision.objects.order_by("decided_at", "pk")
+    before = Decision.objects.order_by("decided_at", "pk")
     return rows.select_related(*about).prefetch_related(
-        Prefetch("seats", seats), Prefetch("decisions", decisions)
+        Prefetch("seats", seats),
+        Prefetch("decisions", decisions),
+        Prefetch("previous__decisions", before),
+        "alternatives",
     )
 
 
@@ -158,8 +196,9 @@ def _actions() -> Catalogue:
     return catalogue()
 
 
-def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...]) -> RequestView:
-    subject = json.loads(row.subject)
+def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], person: Principal) -> RequestView:
+    subject, is_open = json.loads(row.subject), row.status == RequestStatus.OPEN
+    own = [each for each in row.decisions.all() if each.person_id == person.pk and each.stands]
     return RequestView(
         id=row.pk,
         run=row.run_id,
@@ -172,7 +211,10 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...]) -> RequestView:
         not_covered=tuple(subject["not_covered"]),
         shown=row.shown,
         seats=tuple(_seat(each) for each in row.seats.all()),
+        gone_on_to=tuple(references.role_title(each.role) for each in row.alternatives.all()),
         decisions=tuple(_decision(each) for each in row.decisions.all()),
+        denials_to_end=row.denials_to_end,
+        previous=_previous(row.previous),
         requested_by=references.person(row.run.requested_by),
         requesters=tuple(row.requesters.values()),
         authors=tuple(row.authors.values()),
@@ -187,6 +229,9 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...]) -> RequestView:
         profile=row.profile,
         late=row.late,
         late_sentence=LATE_SENTENCES[row.late],
+        may_withdraw_decision=is_open and bool(own),
+        may_withdraw=is_open and str(person.pk) in row.requesters,
+        may_ask_again=row.status == RequestStatus.DENIED and not (row.previous_id or row.asked_again_at),
         may_decide=not forbidden,
         denial=forbidden[0] if forbidden else None,
         denials=forbidden,
@@ -234,6 +279,20 @@ def _seat(seat: Seat) -> SeatView:
 
 
 def _decision(decision: Decision) -> DecisionView:
+    withdrawal: Withdrawal | None = getattr(decision, "withdrawal", None)
     return DecisionView(
-        decision.person_name, decision.verdict, decision.comment, decision.digest, decision.decided_at
+        person=decision.person_name,
+        verdict=decision.verdict,
+        comment=decision.comment,
+        digest=decision.digest,
+        decided_at=decision.decided_at,
+        withdrawn_at=withdrawal.withdrawn_at if withdrawal else None,
+        withdrawn_because=withdrawal.reason if withdrawal else "",
     )
+
+
+def _previous(row: ApprovalRequest | None) -> Previous | None:
+    if row is None:
+        return None
+    decisions = tuple(_decision(each) for each in row.decisions.all())
+    return Previous(row.pk, decisions, row.evidence, str(row.asked_again_by or ""))

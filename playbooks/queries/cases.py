@@ -48,7 +48,8 @@ class CaseView(CaseRow):
 def cases(person: Principal) -> QuerySet[Case]:
     """The cases that the person may see, newest first, with `alert_count` and `run_count`."""
     rows = access.visible(person, "see_case", Case.objects.all())
-    counted = rows.annotate(alert_count=_count(Alert.objects.all()), run_count=_count(Run.objects.all()))
+    runs_within = access.within_reach(person, Run.objects.all())
+    counted = rows.annotate(alert_count=_count(Alert.objects.all()), run_count=_count(runs_within))
     return counted.select_related("owner").order_by("-opened_at", "-pk")
 
 
@@ -61,7 +62,7 @@ def case_view(case: UUID, person: Principal) -> CaseView | None:
     found = cases(person).filter(pk=case).first()
     if found is None:
         return None
-    may_close = found.status != CaseStatus.CLOSED and "work_case" in access.permissions_of(person)
+    may_close = found.status != CaseStatus.CLOSED and access.may(person, "work_case", on=found)
     return CaseView(
         **_head(found),
         alerts=tuple(alert_row(each) for each in alerts(person).filter(case=found)),

@@ -55,15 +55,16 @@ def expiries(person: Principal) -> QuerySet[Expiry]:
     return rows.prefetch_related(Prefetch("step__attempts", attempts)).order_by("due_at", "pk")
 
 
-def views(rows: Sequence[Expiry]) -> list[ExpiryView]:
-    """The rows, with who holds their targets as well, in one query for all."""
-    also = _holders(rows)
+def views(rows: Sequence[Expiry], person: Principal) -> list[ExpiryView]:
+    """The rows, with who holds their targets as well, as far as the person may see them, in one query for all."""
+    also = _holders(rows, person)
     return [_view(row, [each for each in also if _shares(each, row)]) for row in rows]
 
 
-def _holders(rows: Sequence[Expiry]) -> list[Expiry]:
+def _holders(rows: Sequence[Expiry], person: Principal) -> list[Expiry]:
     going_on = {row.target for row in rows if row.status != ExpiryStatus.ENDED}
-    found = Expiry.objects.filter(target__in=going_on, status=ExpiryStatus.ACTIVE)
+    runs = access.visible(person, "see_run", Run.objects.all())
+    found = Expiry.objects.filter(target__in=going_on, status=ExpiryStatus.ACTIVE, step__run__in=runs)
     return list(found.select_related("step__run__version__playbook").order_by("due_at", "pk"))
 
 

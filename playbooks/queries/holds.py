@@ -54,8 +54,13 @@ class Reach:
 
 
 def holds(person: Principal) -> QuerySet[Hold]:
-    """Every hold for whoever may see runs, the newest first."""
+    """For whoever may see runs: every hold of everything and of what is within their reach, the newest first."""
     rows = Hold.objects.all() if access.may(person, "see_run") else Hold.objects.none()
+    playbooks = access.within_reach(person, Playbook.objects.all())
+    connections = access.within_reach(person, Connection.objects.all())
+    rows = rows.filter(
+        Q(scope=HoldScope.EVERYTHING) | Q(playbook__in=playbooks) | Q(connection__in=connections)
+    )
     about = ("playbook", "connection", "placed_by", "released_by")
     return rows.select_related(*about).order_by("-placed_at", "-pk")
 

@@ -16,7 +16,7 @@ from playbooks.domain.pins import Pins
 from playbooks.domain.playbook import Playbook as Document
 from playbooks.domain.playbook import placed
 from playbooks.domain.statuses import RUN_ENDED, RunStatus, VersionStatus
-from playbooks.models import Playbook, PlaybookVersion, Principal
+from playbooks.models import Case, Playbook, PlaybookVersion, Principal
 from playbooks.queries import audit as log
 from playbooks.queries import references
 from playbooks.queries.references import Person
@@ -109,11 +109,11 @@ def playbooks(person: Principal) -> QuerySet[Playbook]:
     """The playbooks that the person may see, by slug, with their figures and versions."""
     rows = access.visible(person, "see_playbook", Playbook.objects.all())
     versions = PlaybookVersion.objects.select_related("author", "publisher").order_by("-number")
-    ended = Count("versions__runs", filter=Q(versions__runs__status__in=RUN_ENDED))
-    succeeded = Count("versions__runs", filter=Q(versions__runs__status=RunStatus.SUCCEEDED))
-    figures = rows.annotate(
-        runs_ended=ended, runs_succeeded=succeeded, last_run_at=Max("versions__runs__created_at")
-    )
+    within = Q(versions__runs__case__in=access.within_reach(person, Case.objects.all()))
+    ended = Count("versions__runs", filter=within & Q(versions__runs__status__in=RUN_ENDED))
+    succeeded = Count("versions__runs", filter=within & Q(versions__runs__status=RunStatus.SUCCEEDED))
+    last = Max("versions__runs__created_at", filter=within)
+    figures = rows.annotate(runs_ended=ended, runs_succeeded=succeeded, last_run_at=last)
     return figures.prefetch_related(Prefetch("versions", versions.defer("source", "document"))).order_by(
         "slug"
     )
@@ -147,8 +147,8 @@ def playbook_view(slug: str, person: Principal) -> PlaybookView | None:
         description=shown.document.get("description", ""),
         inputs=shown.document.get("inputs", {}),
         versions=tuple(version_row(each) for each in versions),
-        may_write=access.may(person, "write_playbook"),
-        may_publish=access.may(person, "publish_playbook"),
+        may_write=access.may(person, "write_playbook", on=found),
+        may_publish=access.may(person, "publish_playbook", on=found),
         may_start=access.may(person, "start_run"),
     )
 
@@ -188,8 +188,9 @@ def version_row(version: PlaybookVersion) -> VersionRow:
 
 def _may(version: PlaybookVersion, person: Principal) -> tuple[str, ...]:
     """The moves that follow and that the person's roles allow; duty rules may still forbid them."""
-    held = access.permissions_of(person)
-    writes, publishes = "write_playbook" in held, "publish_playbook" in held
+    writes, publishes = (
+        access.may(person, each, on=version.playbook) for each in ("write_playbook", "publish_playbook")
+    )
     status = version.status
     moves = {
         "submit": writes and status == VersionStatus.DRAFT,

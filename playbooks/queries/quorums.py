@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from playbooks.access.profile import profile_at
+from playbooks.access.seats import meant_by
+from playbooks.connectors.registry import catalogue
 from playbooks.domain.playbook import Playbook, placed
 from playbooks.domain.profiles import capped
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
+from playbooks.domain.seat_names import seats_of_gate
+from playbooks.domain.seats import Entitlement, fitting, match
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import Membership, PlaybookVersion, PrincipalKind
 
@@ -44,9 +47,13 @@ def _unfillable(
     playbook = Playbook.model_validate(version.document)
     found = []
     for gate in (place.step for place in placed(playbook)):
-        asked = (*capped(profile, gate.seats), *([gate.who] if gate.who else []))
-        seats = [Seat(seat.role) for seat in asked]
-        filled = match({person: fitting(seats, Entitlement(held)) for person, held in roles.items()})
+        asked = capped(profile, seats_of_gate(playbook, gate, catalogue()))
+        names = asked or ([gate.who.name] if gate.who else [])
+        meant = meant_by(names, timezone.now())
+        seats = [meant.seat(name) for name in names]
+        filled = match(
+            {person: fitting(seats, Entitlement(held, frozenset({person}))) for person, held in roles.items()}
+        )
         empty = tuple(seat.role for index, seat in enumerate(seats) if index not in filled)
         if empty:
             found.append(Unfillable(version.playbook.slug, gate.id, empty))
@@ -56,6 +63,6 @@ def _unfillable(
 def _roles_of_people() -> dict[str, frozenset[str]]:
     held: dict[str, set[str]] = defaultdict(set)
     people = Membership.objects.filter(principal__is_active=True, principal__kind=PrincipalKind.PERSON)
-    for person, role in people.values_list("principal__username", "group__name"):
-        held[person].add(role)
+    for person, role in people.values_list("principal", "group__name"):
+        held[str(person)].add(role)
     return {person: frozenset(roles) for person, roles in held.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from playbooks.domain.roles import ROLES
+from playbooks.domain.seats import ON_CALL, OWNER_OF
 from playbooks.models import Alert, Case, PlaybookVersion, Principal
 
 
@@ -57,5 +58,11 @@ def version(row: PlaybookVersion) -> VersionReference:
 
 
 def role_title(slug: str) -> str:
-    """The title of a built-in role; a role of the installation's own has its slug only."""
+    """The title of a built-in role; a role of the installation's own has its slug only. Of a seat that is no role
+    (domain/seat_names.py) who is meant.
+    """
+    if slug.startswith(ON_CALL):
+        return f"On call: {slug.removeprefix(ON_CALL)}"
+    if slug.startswith(OWNER_OF):
+        return f"Owner of {slug.removeprefix(OWNER_OF)}"
     return ROLES[slug].title if slug in ROLES else slug

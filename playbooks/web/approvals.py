@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from playbooks import access
 from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.operations import approvals as operations
@@ -36,7 +37,7 @@ ALONE = (
 @require_safe
 @login_required
 def approval(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return _page(request, pk)
+    return page(request, pk)
 
 
 @require_POST
@@ -54,13 +55,13 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
-        return _page(request, pk, refusal=refusal_of(request, error))
+        return page(request, pk, refusal=refusal_of(request, error))
     is_alone = decided.profile == Profile.SOLO and decided.status == RequestStatus.GRANTED
     messages.success(request, ALONE if is_alone else DONE[RequestStatus(decided.status)])
     return redirect("approval", pk=pk)
 
 
-def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> HttpResponse:
+def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> HttpResponse:
     person = person_of(request)
     view = approvals.request_view(pk, person)
     if view is None:
@@ -71,6 +72,8 @@ def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> 
         "graph": graph_of_run(run, url=reverse("run", args=[run.id])) if run else "",
         "refusal": refusal,
         "comment": request.POST.get("comment", ""),
+        "may_start": view.may_ask_again and access.may(person, "start_run"),
+        "given": request.POST,
     }
     return render(request, "approval.html", context, status=refusal.status if refusal else HTTPStatus.OK)
 

@@ -12,6 +12,7 @@ from django.utils.functional import SimpleLazyObject
 
 from playbooks import access
 from playbooks.models import Principal, PrincipalKind
+from playbooks.operations import first_administrator
 from playbooks.queries import approvals, holds, profiles, questions, references
 from playbooks.queries.holds import HoldView
 from playbooks.queries.profiles import ProfileView
@@ -20,7 +21,12 @@ COUNTED = 50  # more than these are not worth a number beside a word
 
 # URL name, label, icon, and the beginning of the names of the pages behind it.
 SECTIONS = (
-    ("inbox", "Inbox", "inbox", ("inbox", "approval", "decide", "question")),
+    (
+        "inbox",
+        "Inbox",
+        "inbox",
+        ("inbox", "approval", "decide", "withdraw", "ask-again", "question", "delegation"),
+    ),
     ("alerts", "Alerts", "alert", ("alert",)),
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
@@ -65,6 +71,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "profile": SimpleLazyObject(lambda: _profile(request)),
         "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
+        "nobody_yet": SimpleLazyObject(first_administrator.is_wanted),
     }
 
 

@@ -34,7 +34,8 @@ def demo_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
 def become(request: HttpRequest) -> HttpResponse:
     """Signs in as another of the demo's people, and returns to the page that was open."""
     people = Principal.objects.filter(is_active=True, kind=PrincipalKind.PERSON)
-    login(request, get_object_or_404(people, username=request.POST.get("username", "")))
+    person = get_object_or_404(people, username=request.POST.get("username", ""))
+    login(request, person, backend=settings.OWN_BACKEND)
     back = request.POST.get("back", "")
     is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith("/")
     return redirect(back if is_ours else "inbox")

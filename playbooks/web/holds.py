@@ -70,7 +70,8 @@ def release(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 def expiries(request: HttpRequest) -> HttpResponse:
     require(request, *SEE)
-    rows = expiry_queries.expiries(person_of(request))
+    person = person_of(request)
+    rows = expiry_queries.expiries(person)
     shown = choice(request, "show", EXPIRIES)
     coming = rows.filter(status__in=[ExpiryStatus.ACTIVE, ExpiryStatus.UNDOING])
     if shown == "over":
@@ -79,7 +80,7 @@ def expiries(request: HttpRequest) -> HttpResponse:
         rows = coming.filter(tries__gt=0) if shown else coming
     context = {
         "tabs": operations_tabs("expiries"),
-        "page": page_of(rows, request, expiry_queries.views),
+        "page": page_of(rows, request, lambda found: expiry_queries.views(found, person)),
         "filters": filters(request, "show", EXPIRIES),
         "is_over": shown == "over",
     }

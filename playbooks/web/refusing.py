@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from playbooks.domain.duties import Denial
+from playbooks.models import Principal
 from playbooks.operations import sessions
-from playbooks.operations.refusals import CONFLICTS, Invalid, LostRace, Refused
+from playbooks.operations.refusals import CONFLICTS, Hidden, Invalid, LostRace, Refused
 from playbooks.web.callers import caller_of
 
 NoAnswer = Refused | Invalid | LostRace
@@ -38,3 +40,19 @@ def refusal_of(request: HttpRequest, error: NoAnswer) -> Refusal:
         case LostRace():
             sentence = "Somebody else changed this at the same moment. This is what it is now; try again."
             return Refusal(HTTPStatus.CONFLICT, (Denial("", sentence),))
+
+
+class RecordHidden:
+    """Records what somebody tried with an object of which they may not know; the page says that there is none."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """A view turns the refusal into Django's Http404; its cause says why."""
+        cause = exception.__cause__
+        if isinstance(cause, Hidden) and isinstance(request.user, Principal):
+            sessions.refuse_call(caller_of(request), cause, call=f"{request.method} {request.path}")

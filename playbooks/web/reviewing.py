@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from playbooks.domain.change_rules import Governance, Severity
 from playbooks.domain.differences import KeyChange, StepChange
+from playbooks.domain.seat_names import seat_name
 from playbooks.queries import references
 from playbooks.queries.differences import DifferencesView, differences_view
 from playbooks.queries.playbooks import VersionRow, VersionView
@@ -147,5 +148,5 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 def _gate(step: Mapping[str, Any]) -> Gate:
     late = {"deny": "denied", "escalate": "escalated", "hold": "held open"}[step.get("late", "deny")]
-    seats = tuple(references.role_title(seat["role"]) for seat in step["seats"])
+    seats = tuple(references.role_title(seat_name(seat)) for seat in step["seats"])
     return Gate(step["approve"], seats, step.get("within", "4h"), late)

@@ -12,6 +12,7 @@ from django import template
 
 from playbooks.domain.canonical import canonical
 from playbooks.queries.approvals import SeatView
+from playbooks.web.browsers import browser_name
 
 register = template.Library()
 
@@ -38,6 +39,12 @@ def as_text(value: object) -> str:
 def visible(text: str) -> str:
     """`text` with invisible and direction-changing characters written out, since people sign what they see."""
     return "".join(_written_out(character) for character in text)
+
+
+@register.filter
+def browser(header: str) -> str:
+    """A User-Agent header as people call such a browser."""
+    return visible(browser_name(header))
 
 
 @register.filter

@@ -15,6 +15,7 @@ from tests.cast import Cast
 METHODS = ("get", "post", "put", "patch", "delete")
 PARTS = {
     "uuid:pk": "0190a0a0-0000-7000-8000-000000000000",
+    "uuid:handle": "0190a0a0-0000-7000-8000-000000000000",
     "slug:slug": "block-attacker",
     "slug:source": "suricata",
     "slug:name": "edge-firewall",
@@ -25,7 +26,7 @@ PARTS = {
 }
 # What each address has, and what is open to whom without a right. Everything else answers 401, 403 or 404.
 OPEN_TO_ANYBODY = {("health/", "get")}
-OPEN_TO_SIGNED_IN = {("schema/", "get"), ("playbooks/schema/", "get")}
+OPEN_TO_SIGNED_IN = {("schema/", "get"), ("playbooks/schema/", "get"), ("sessions/", "get")}
 ENDPOINTS = {
     "health/": {"get"},
     "schema/": {"get"},
@@ -62,6 +63,11 @@ ENDPOINTS = {
     "approvals/": {"get"},
     "approvals/<uuid:pk>/": {"get"},
     "approvals/<uuid:pk>/decide/": {"post"},
+    "approvals/<uuid:pk>/withdraw-decision/": {"post"},
+    "approvals/<uuid:pk>/withdraw/": {"post"},
+    "approvals/<uuid:pk>/ask-again/": {"post"},
+    "delegations/": {"get", "post"},
+    "delegations/<uuid:pk>/end/": {"post"},
     "connections/": {"get", "post"},
     "connections/<slug:name>/limits/": {"post"},
     "questions/": {"get"},
@@ -81,7 +87,10 @@ ENDPOINTS = {
     "notices/channels/<uuid:pk>/test/": {"post"},
     "notices/channels/<uuid:pk>/remove/": {"post"},
     "sources/": {"get", "post"},
-    "tokens/": {"get"},
+    "tokens/": {"get", "post"},
+    "tokens/<uuid:pk>/": {"delete"},
+    "sessions/": {"get"},
+    "sessions/<uuid:handle>/": {"delete"},
     "audit/entries/": {"get"},
     "audit/export/": {"get"},
     "audit/checkpoint/": {"get"},

@@ -206,10 +206,8 @@ LIES: dict[str, tuple[Callable[[Story], None], str]] = {
     "the refusal named another rule": (with_fact("decision.refused", "rule", "closed"), "first rule"),
     "a fact is missing": (with_fact("decision.made", "duty_facts", {}), "lacks a fact"),
     "a fact is no JSON of the right kind": (with_fact("request.opened", "seats", 5), "lacks a fact"),
-    "it was denied before it was granted": (
-        then("request.denied", "request.granted"),
-        "is denied is granted",
-    ),
+    "it expired before it was granted": (then("request.expired", "request.granted"), "is expired is granted"),
+    "it was denied by nobody": (then("request.denied", "request.granted"), "denied by fewer people"),
 }
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Model
 from django.utils import timezone
 
+from playbooks.access.grants import GRANTS
 from playbooks.models import (
     Alert,
+    Alternative,
     ApprovalRequest,
     Attempt,
     Case,
+    CaseSubject,
     Connection,
     Consumption,
+    Delegation,
     Expiry,
+    FirstAdministratorLink,
     Hold,
     IdempotencyKey,
     Membership,
@@ -28,10 +33,14 @@ from playbooks.models import (
     Principal,
     ProfileChange,
     Question,
+    Rota,
     Run,
     Seat,
+    Shift,
     Source,
     Step,
+    Team,
+    TeamMembership,
     Token,
     Turn,
 )
@@ -53,16 +62,21 @@ def make_rows() -> Rows:
         *_membership_and_token(people[0]),
         *(people[0], source, case, alert, version.playbook, version, step.run, step, attempt),
         *_request(step, people[0]),
+        _delegation(*people),
+        _shift(people[0]),
         *_waiting(step),
         *_held(version.playbook, people[0]),
         *_told(people[0]),
         _profile(*people),
+        *_teams(case, people[0]),
         *_entry(),
+        FirstAdministratorLink.objects.create(digest="7" * 64, expires_at=timezone.now()),
         IdempotencyKey.objects.create(
             caller="ann", key="once", fingerprint="0" * 64, answer={}, created_at=timezone.now()
         ),
     ]
-    return {type(row): row for row in made}
+    rows = {type(row): row for row in made}
+    return {**rows, **{type(row): row for row in _grants(rows, people[0])}}
 
 
 def _people() -> tuple[Principal, Principal]:
@@ -78,6 +92,29 @@ def _membership_and_token(person: Principal) -> tuple[Membership, Token]:
         Membership.objects.create(principal=person, group=role, granted_at=now),
         Token.objects.create(digest="1" * 64, prefix="csn_", principal=person, created_at=now),
     )
+
+
+def _teams(case: Case, person: Principal) -> tuple[Team, TeamMembership, CaseSubject]:
+    now = timezone.now()
+    team = Team.objects.create(slug="night", name="Night", created_at=now)
+    return (
+        team,
+        TeamMembership.objects.create(team=team, principal=person, granted_at=now),
+        CaseSubject.objects.create(case=case, principal=person, granted_at=now),
+    )
+
+
+def _grants(rows: Rows, person: Principal) -> list[Model]:
+    role, made = Group.objects.get(name="night-watch"), []
+    for kind, tables in GRANTS.items():
+        permission = Permission.objects.filter(
+            content_type__app_label="playbooks", content_type__model=kind._meta.model_name
+        )[0]
+        made += [
+            tables.to_person.objects.create(user=person, permission=permission, content_object=rows[kind]),
+            tables.to_role.objects.create(group=role, permission=permission, content_object=rows[kind]),
+        ]
+    return made
 
 
 def _incident() -> tuple[Source, Case, Alert]:
@@ -129,7 +166,9 @@ def _step(version: PlaybookVersion, case: Case, alert: Alert) -> tuple[Step, Att
     return step, attempt
 
 
-def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Consumption, Decision]:
+def _request(
+    gate: Step, person: Principal
+) -> tuple[ApprovalRequest, Alternative, Seat, Consumption, Decision]:
     now = timezone.now()
     request = ApprovalRequest.objects.create(
         run=gate.run,
@@ -143,6 +182,7 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
     )
     return (
         request,
+        Alternative.objects.create(request=request, role="night-watch"),
         Seat.objects.create(request=request, position=0, role="night-watch", filled_by=person),
         Consumption.objects.create(request=request, step=gate, consumed_at=now),
         Decision.objects.create(
@@ -154,6 +194,31 @@ def _request(gate: Step, person: Principal) -> tuple[ApprovalRequest, Seat, Cons
             decided_at=now,
             facts={},
         ),
+    )
+
+
+def _delegation(person: Principal, substitute: Principal) -> Delegation:
+    now = timezone.now()
+    return Delegation.objects.create(
+        person=person,
+        substitute=substitute,
+        reason="Away.",
+        named_at=now,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
+    )
+
+
+def _shift(person: Principal) -> Shift:
+    now = timezone.now()
+    rota = Rota.objects.create(slug="network", title="Network")
+    return Shift.objects.create(
+        rota=rota,
+        person=person,
+        begins_at=now,
+        ends_at=now + timedelta(days=1),
+        published_at=now,
+        published_by=person,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import time
+from datetime import UTC, datetime, time
 from typing import Any
 
 import pytest
@@ -13,14 +13,19 @@ from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.db.models import BaseConstraint, CheckConstraint, Model, UniqueConstraint
 
+from playbooks.access.grants import GRANTS
 from playbooks.models import (
     Alert,
+    Alternative,
     ApprovalRequest,
     Attempt,
     Case,
+    CaseSubject,
     Connection,
     Consumption,
+    Delegation,
     Expiry,
+    FirstAdministratorLink,
     Hold,
     IdempotencyKey,
     Membership,
@@ -33,8 +38,10 @@ from playbooks.models import (
     Question,
     Run,
     Seat,
+    Shift,
     Source,
     Step,
+    TeamMembership,
     Token,
     Turn,
 )
@@ -45,6 +52,7 @@ from tests.models.rows import Rows, make_rows
 
 ANN, BEN = "ann", "ben"  # people stand in the cases by their user names
 OTHER = "other_gate"  # a step that nothing is about yet
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 IN_FORCE = {"released_by": None, "released_at": None}
 EVERYTHING = {"scope": "everything", "playbook": None}
 SHARED = {"person": None, "role": "night-watch"}
@@ -75,6 +83,14 @@ class Again:
         row.save(force_insert=True)
 
 
+@dataclass(frozen=True)
+class Itself(Again):
+    """The row, changed to say of itself that it is the same person as itself."""
+
+    def insert(self, rows: Rows) -> None:
+        Principal.objects.filter(pk=rows[Principal].pk).update(same_person_as=rows[Principal].pk)
+
+
 def _meant(value: Any, rows: Rows) -> Any:
     if value in (ANN, BEN):
         return Principal.objects.get(username=value)
@@ -82,6 +98,9 @@ def _meant(value: Any, rows: Rows) -> Any:
         return Step.objects.get(key=OTHER)
     return rows[value] if isinstance(value, type) else value
 
+
+GRANT_TABLES = [each for tables in GRANTS.values() for each in (tables.to_person, tables.to_role)]
+ENDED = {"ended_at": datetime(2026, 11, 28, tzinfo=UTC)}
 
 # What violates each constraint, and nothing else.
 VIOLATIONS: list[tuple[str, Again]] = [
@@ -100,16 +119,35 @@ VIOLATIONS: list[tuple[str, Again]] = [
     ("a_seat_has_its_own_place", Again(Seat, {"filled_by": BEN})),
     ("a_person_fills_one_seat_of_a_request", Again(Seat, {"position": 1})),
     ("a_step_consumes_a_request_once", Again(Consumption)),
+    ("a_request_goes_on_to_a_role_once", Again(Alternative)),
+    ("a_shift_ends_after_it_begins", Again(Shift, {"ends_at": LONG_AGO})),
+    ("a_withdrawn_shift_says_by_whom", Again(Shift, {"withdrawn_by": BEN})),
     ("a_person_decides_a_request_once", Again(Decision)),
     ("a_denial_has_its_reason", Again(Decision, {"person": BEN, "verdict": "deny"})),
     (
         "a_verdict_approves_or_denies",
         Again(Decision, {"person": BEN, "verdict": "abstain", "comment": "Unsure."}),
     ),
+    ("nobody_stands_in_for_themselves", Again(Delegation, {"substitute": ANN})),
+    ("a_delegation_ends_after_it_begins", Again(Delegation, {"ends_at": LONG_AGO})),
     ("a_stream_is_kept_once", Again(AuditStream)),
     ("an_entry_has_its_own_place_in_its_stream", Again(AuditEntry)),
     ("the_entries_of_a_stream_count_from_one", Again(AuditEntry, {"stream_seq": 0})),
     ("a_principal_is_a_person_or_a_service", Again(Principal, {"username": "cat", "kind": "cat"})),
+    (
+        "a_service_account_has_an_owner_and_a_person_has_none",
+        Again(Principal, {"username": "robot", "kind": "service"}),
+    ),
+    (
+        "a_service_account_has_an_owner_and_a_person_has_none",
+        Again(Principal, {"username": "ann2", "owner": BEN}),
+    ),
+    (
+        "only_a_person_has_further_accounts",
+        Again(Principal, {"username": "robot", "kind": "service", "owner": ANN, "same_person_as": BEN}),
+    ),
+    ("an_account_is_no_further_account_of_itself", Itself(Principal)),
+    ("there_is_one_link_for_a_first_administrator", Again(FirstAdministratorLink, {"id": 2})),
     ("a_principal_holds_a_role_once", Again(Membership)),
     (
         "a_token_belongs_to_a_principal_or_to_a_source",
@@ -179,6 +217,9 @@ VIOLATIONS: list[tuple[str, Again]] = [
     ("the_status_of_a_notice_is_known", Again(Notice, {"key": "2", "status": "gone"})),
     ("the_kind_of_a_notice_is_known", Again(Notice, {"key": "2", "kind": "weather"})),
     ("a_notice_goes_to_somebody", Again(Notice, {"key": "2", "person": None, "channel": None})),
+    ("somebody_is_in_a_team_once", Again(TeamMembership)),
+    ("a_case_is_about_somebody_once", Again(CaseSubject)),
+    *((f"a_{each._meta.model_name}_is_given_once", Again(each)) for each in GRANT_TABLES),
 ]
 
 # What comes close and is right: no constraint forbids more than its name says.
@@ -187,10 +228,15 @@ ALLOWED = [
     *(Again(ApprovalRequest, {"status": each}) for each in ("denied", "expired", "voided", "withdrawn")),
     Again(Seat, {"position": 1, "filled_by": None}),
     Again(Decision, {"person": BEN, "verdict": "deny", "comment": "Not at noon."}),
+    Again(Delegation),
+    Again(Alternative, {"role": "day-watch"}),
+    Again(Shift, {"withdrawn_by": BEN, "withdrawn_at": LONG_AGO}),
     Again(AuditEntry, {"stream_seq": 2}),
     Again(PlaybookVersion, {"number": 2, "status": "in_review", "publisher": None}),
     Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None}),
     Again(PlaybookVersion, {"number": 2, "status": "retired", "author": None, "publisher": None}),
+    Again(Principal, {"username": "robot", "kind": "service", "owner": BEN}),
+    Again(Principal, {"username": "ann2", "same_person_as": BEN}),
     Again(Token, {"digest": "a source's", "principal": None, "source": Source}),
     Again(Run, {"trigger": "person"}),
     Again(Run, {"alert": None}),
@@ -210,6 +256,7 @@ ALLOWED = [
     Again(Notice, {"key": "2", "person": None}),
     Again(Notice, {"key": "2", "channel": None}),
     *(Again(Hold, {**scope, **IN_FORCE}) for scope in ({}, EVERYTHING, OF_CONNECTION)),
+    *(Again(each, ENDED, twice=True) for each in (Membership, TeamMembership, CaseSubject, *GRANT_TABLES)),
 ]
 
 
@@ -252,7 +299,7 @@ def test_the_database_refuses_what_a_constraint_forbids_and_names_it(
 @pytest.mark.parametrize("again", ALLOWED, ids=lambda again: again.model.__name__)
 def test_no_constraint_forbids_more_than_it_says(again: Again, rows: Rows) -> None:
     again.insert(rows)
-    assert again.model._default_manager.count() >= 2
+    assert again.model._base_manager.count() >= 2
 
 
 def test_every_constraint_has_its_violation() -> None:

@@ -46,7 +46,9 @@ def test_a_token_decides_nothing_even_of_somebody_entitled(
         assert rules(request_at_gate, caller, verdict) == ["token_not_person"]
 
 
-def test_a_service_account_decides_nothing_even_with_the_role(request_at_gate: ApprovalRequest) -> None:
+def test_a_service_account_decides_nothing_even_with_the_role(
+    cast: Cast, request_at_gate: ApprovalRequest
+) -> None:
     robot = people.create(
         "robot",
         actor=SYSTEM,
@@ -54,6 +56,7 @@ def test_a_service_account_decides_nothing_even_with_the_role(request_at_gate: A
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
+        owner=cast.analyst,
     )
     assert rules(request_at_gate, Caller(robot)) == ["token_not_person"]
 

@@ -36,6 +36,7 @@ PAGES: dict[str, Where] = {
     "start-run": lambda world: reverse("start-run", args=["block-attacker"]),
     "new-playbook": lambda world: reverse("new-playbook"),
     "questions": lambda world: reverse("inbox") + "?show=questions",
+    "delegations": lambda world: reverse("delegations"),
     "holds": lambda world: reverse("holds"),
     "expiries": lambda world: reverse("expiries"),
     "profile": lambda world: reverse("profile"),
@@ -59,6 +60,7 @@ TURNED_AWAY = {
 OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "questions"}
 FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
+    "delegations",
     "holds",
     "expiries",
     "profile",

@@ -48,7 +48,7 @@ WAITS = Verdict(StepStatus.WAITING)
 
 def open_gate(walk: Walk, gate: LiveStep) -> None:
     """The gate waits for its request. Raises ExpressionError for a question that cannot be put."""
-    seats = tuple(seat.role for seat in gate.document.seats)
+    seats = walk.world.seats(walk.definition, gate.document)
     request = _open(walk, gate, seats, walk.moment, changed="")
     _wait_for(walk, gate, request, "")
 

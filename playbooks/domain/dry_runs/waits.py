@@ -33,7 +33,7 @@ def ask(walk: Walk, step: LiveStep) -> None:
             WouldBeQuestion(
                 step=walk.place(step),
                 question=question,
-                role=cast("SeatEntry", document.who).role,
+                role=cast("SeatEntry", document.who).name,
                 fields={name: each.model_dump(exclude_none=True) for name, each in fields.items()},
                 shown=shown_to_people(step),
                 at=walk.now,
@@ -80,7 +80,7 @@ def _field(field: Input, scope: Mapping[str, object]) -> Input:
 def _answer(walk: Walk, step: LiveStep, answers: Mapping[str, object]) -> Sequence[Target]:
     if step.has_ended:
         return ()
-    role = cast("SeatEntry", step.document.who).role
+    role = cast("SeatEntry", step.document.who).name
     walk.answered.append(walk.place(step))
     by = f"somebody with the role {role}"
     walk.end(step, StepStatus.SUCCEEDED, outputs={**answers, "answered_by": by})

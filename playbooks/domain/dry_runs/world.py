@@ -50,6 +50,9 @@ class World(Protocol):
     def covered(self, definition: Definition, step: Step, scope: Scope, key: str) -> Covered:
         """The call of a step that acts, or runs another playbook, as an approval would show it."""
 
+    def seats(self, definition: Definition, gate: Step) -> tuple[str, ...]:
+        """The seats of a gate by name (domain/seat_names.py)."""
+
     def effect(self, definition: Definition, step: Step) -> str: ...
 
     def beyond_limit(self, call: Call, changed: Set[str]) -> str:

@@ -73,7 +73,7 @@ def _described(person: Principal) -> str:
     person.refresh_from_db()
     if not person.is_active:
         return f"{person} is deactivated: no sign-in, no token and no approval of theirs counts any more."
-    roles = ", ".join(person.groups.order_by("name").values_list("name", flat=True))
+    roles = ", ".join(person.memberships.order_by("group__name").values_list("group__name", flat=True))
     return f"{person} has the roles {roles}." if roles else f"{person} has no role."
 
 

@@ -13,6 +13,7 @@ from django.db import connections
 
 from playbooks.management import demo
 from playbooks.management.supervisor import Child, become
+from playbooks.operations import first_administrator
 
 
 class Command(BaseCommand):
@@ -35,11 +36,17 @@ class Command(BaseCommand):
         if options["demo"]:
             self._prepare_demo(options["port"])
         self.stdout.write(f"\nCountersign is at http://localhost:{options['port']}  (stop with Ctrl-C)")
-        self.stdout.write(demo.sign_ins() if options["demo"] else "")
+        self._say_how_to_begin(options["port"], is_demo=options["demo"])
         self.stdout.flush()
         connections.close_all()
         os.chdir(settings.BASE_DIR)
         become(_children(options["port"], is_demo=options["demo"]))
+
+    def _say_how_to_begin(self, port: int, *, is_demo: bool) -> None:
+        if is_demo:
+            self.stdout.write(demo.sign_ins())
+        elif first_administrator.is_wanted():
+            call_command("first_administrator", url=f"http://localhost:{port}", stdout=self.stdout)
 
     def _prepare_demo(self, port: int) -> None:
         os.environ["SOAR_DEMO"] = "true"

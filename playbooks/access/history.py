@@ -1,0 +1,77 @@
+"""Who gave whom a right, and when: what influence by history is read from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import Permission
+from django.db.models import Exists, OuterRef
+
+from playbooks.models import Membership, TeamMembership
+
+COOLING = timedelta(hours=24)
+GIVES_ROLES = (
+    "manage_people"  # whoever was lately given a role that permits it has the right to give from its giver
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gift:
+    receiver: UUID
+    role: str
+    giver: UUID | None  # None for the command line
+    gives_roles: bool
+    is_of_directory: bool
+
+
+def grantors_of(person: UUID, roles: Iterable[str], since: datetime) -> Mapping[str, frozenset[str]]:
+    """For each of these roles that was given since then: the ids of whoever gave it, and of those who since then gave
+    the giver that role, or one that permits to give roles; back to the beginning of that chain.
+
+    What a directory gave has nobody who vouches for it, so it counts as given by the person to themselves. What the
+    command line gave has whoever runs the machine, who is nobody here, and is in no chain. In one query where
+    nothing was given, in two otherwise.
+    """
+    wanted = frozenset(roles)
+    mine = Membership.objects.filter(principal=person, granted_at__gte=since, group__name__in=wanted)
+    if not mine.exists():
+        return {}
+    gifts = _gifts(since)
+    fresh = [each for each in gifts[person] if each.role in wanted]
+    chains: dict[str, frozenset[str]] = {}
+    for gift in fresh:
+        chains[gift.role] = chains.get(gift.role, frozenset()) | _chain(gift, gifts)
+    return chains
+
+
+def teams_given_since(person: UUID, since: datetime) -> Mapping[UUID, UUID]:
+    """{team: who took the person into it} of those to which they belong since then, in one query."""
+    rows = TeamMembership.objects.filter(principal=person, granted_at__gte=since, granted_by__isnull=False)
+    return dict(rows.values_list("team", "granted_by"))
+
+
+def _chain(gift: _Gift, gifts: Mapping[UUID, list[_Gift]]) -> frozenset[str]:
+    found: set[UUID] = set()
+    ahead = [gift]
+    while ahead:
+        each = ahead.pop()
+        giver = each.receiver if each.is_of_directory else each.giver
+        if giver is None or giver in found:
+            continue
+        found.add(giver)
+        ahead += [before for before in gifts[giver] if before.role == gift.role or before.gives_roles]
+    return frozenset(str(each) for each in found)
+
+
+def _gifts(since: datetime) -> Mapping[UUID, list[_Gift]]:
+    """All that were given since then, also those that have ended, by receiver."""
+    found: dict[UUID, list[_Gift]] = defaultdict(list)
+    gives = Exists(Permission.objects.filter(group=OuterRef("group"), codename=GIVES_ROLES))
+    rows = Membership.history.filter(granted_at__gte=since).annotate(gives=gives)
+    for row in rows.values_list("principal", "group__name", "granted_by", "gives", "is_of_directory"):
+        found[row[0]].append(_Gift(*row))
+    return found
