@@ -108,6 +108,14 @@ def test_an_honest_story_replays() -> None:
     assert (told.decisions, told.refusals, told.approved_actions, told.other_actions) == (1, 1, 1, 1)
 
 
+def both(*changes: Callable[[Story], None]) -> Callable[[Story], None]:
+    def change(entries: Story) -> None:
+        for each in changes:
+            each(entries)
+
+    return change
+
+
 def without(verb: str) -> Callable[[Story], None]:
     def change(entries: Story) -> None:
         entries[:] = [each for each in entries if each[0] != verb]
@@ -155,7 +163,10 @@ LIES: dict[str, tuple[Callable[[Story], None], str]] = {
         "profile is not that of the request",
     ),
     "a confirmation in a team": (
-        with_fact("decision.made", "duty_facts.verdict", "confirm"),
+        both(
+            with_fact("decision.made", "duty_facts.verdict", "confirm"),
+            with_fact("decision.made", "verdict", "confirm"),
+        ),
         "called approved, or the other way",
     ),
     "nobody asked": (without("request.opened"), "never opened"),

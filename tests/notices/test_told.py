@@ -14,11 +14,11 @@ from django.utils import timezone
 from playbooks import executor
 from playbooks.domain.notices import Medium, NoticeKind, Rules, When
 from playbooks.domain.statuses import NoticeStatus, Verdict
-from playbooks.models import ApprovalRequest, Notice, Principal, Run
+from playbooks.models import ApprovalRequest, Connection, Notice, Principal, Run
 from playbooks.operations import approvals, notice_rules, people, stopping
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.telling import request_path, run_path
-from tests.cast import Cast, start
+from tests.cast import BLOCK, Cast, connect, publish, start
 from tests.connectors.conftest import FarSide
 from tests.databases import any_time
 from tests.postbox import Postbox
@@ -120,8 +120,6 @@ def test_whoever_asked_is_told_how_it_came_out(ready: Cast, mailed: Postbox) -> 
 def test_what_is_asked_again_is_told_to_those_who_asked_and_those_who_decided(
     ready: Cast, mailed: Postbox
 ) -> None:
-    from tests.cast import connect
-
     request = asked(ready)
     decide(request, ready, "tier2")
     connect(ready)  # a revision more
@@ -135,7 +133,9 @@ def test_what_is_asked_again_is_told_to_those_who_asked_and_those_who_decided(
 def test_a_request_is_told_again_before_it_is_late_and_when_it_is(ready: Cast, mailed: Postbox) -> None:
     request = asked(ready)
     decide(request, ready, "tier2")
+    executor.sweep(now=timezone.now() + DUE * 0.7)
     assert ("netowner", "Soon late") not in told(mailed, after=DUE * 0.7)
+    executor.sweep(now=timezone.now() + DUE * 0.8)
     found = told(mailed, after=DUE * 0.8)
     assert {to for to, head in found if head == "Soon late"} == {"netowner"}
     executor.sweep(now=timezone.now() + DUE)
@@ -144,6 +144,7 @@ def test_a_request_is_told_again_before_it_is_late_and_when_it_is(ready: Cast, m
 
 def test_a_reminder_of_what_is_decided_is_dropped(ready: Cast, mailed: Postbox) -> None:
     request = asked(ready)
+    executor.sweep(now=timezone.now() + DUE * 0.8)
     decide(request, ready, "tier2", Verdict.DENY)
     assert not [head for _, head in told(mailed, after=DUE) if head == "Soon late"]
     dropped = Notice.objects.filter(kind=NoticeKind.REQUEST_DUE)
@@ -194,6 +195,13 @@ def test_a_service_of_ones_own_gets_the_same(ready: Cast, chat: FarSide) -> None
     (message,) = [json.loads(each.body) for each in chat.requests]
     assert message["title"].startswith("[Countersign] Approval asked: Block 203.0.113.9")
     assert f"http://localhost:8000/approvals/{request.pk}/" in message["message"]
+
+
+def test_whoever_is_meant_by_a_seat_that_is_no_role_is_told(ready: Cast, mailed: Postbox) -> None:
+    Connection.objects.filter(name="edge-firewall").update(owner=ready.compliance)
+    publish(ready, BLOCK.replace("{role: network-owner}", "{owner_of: target}"))
+    asked(ready)
+    assert {to for to, _ in told(mailed)} == {"tier2", "compliance"}
 
 
 def test_a_role_shares_a_channel_that_gets_what_concerns_it(ready: Cast, chat: FarSide) -> None:
