@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 PREPARE_AFTER = 3  # executions of the same statement on one connection
+LOCAL = {"localhost", "127.0.0.1", "::1"}
 TRUE = {"true", "1", "yes", "on"}
 FALSE = {"false", "0", "no", "off", ""}
 
@@ -60,6 +61,15 @@ def log_level(name: str, default: str) -> str:
     if level not in known:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(known)}, not {level!r}.")
     return level
+
+
+def provider_address(name: str) -> str:
+    """The address of an identity provider: https, or http on this machine; empty when unset."""
+    value = text(name).strip()
+    parts = urlsplit(value)
+    if not value or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL):
+        return value.rstrip("/")
+    raise ImproperlyConfigured(f"{name} must begin with https://: over it comes who somebody is.")
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from logging import LogRecord
 from pathlib import Path
+from typing import Any
 
 from csp.constants import NONE, SELF
 
@@ -124,6 +125,24 @@ MFA_FORMS = {
 }
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/"
+
+# Sign-in through an identity provider; needs the extra `sso`. People come only by an identity that an administrator
+# has linked: see web/single_sign_on.py.
+OIDC_ISSUER = env.provider_address("SOAR_OIDC_ISSUER")
+OIDC: dict[str, Any] = {
+    "provider_id": "oidc",
+    "name": env.text("SOAR_OIDC_NAME", "the identity provider"),
+    "client_id": env.text("SOAR_OIDC_CLIENT_ID"),
+    "secret": env.text("SOAR_OIDC_CLIENT_SECRET"),
+    # Who somebody is comes from the signed token alone.
+    "settings": {"server_url": OIDC_ISSUER, "fetch_userinfo": False, "oauth_pkce_enabled": True},
+}
+if OIDC_ISSUER:
+    INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [OIDC] if OIDC_ISSUER else []}}
+SOCIALACCOUNT_ADAPTER = "playbooks.web.single_sign_on.Provisioned"
+SOCIALACCOUNT_AUTO_SIGNUP = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 
 AXES_HANDLER = "playbooks.web.lockout.Counter"
 AXES_FAILURE_LIMIT = 5

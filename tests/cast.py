@@ -79,7 +79,7 @@ class Cast:
     def caller(self, name: str) -> Caller:
         """The named person, in a session of their own."""
         person: Principal = getattr(self, name)
-        return Caller(person)
+        return Caller(person, session=f"session of {name}")
 
 
 def make_cast(password: str = "only-for-tests") -> Cast:

@@ -75,6 +75,26 @@ def _nobody_at_the_seams() -> Iterator[None]:
     seams.visit()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_default_policies() -> None:
+    """Tests begin on an installation that has no policies. What is about them says so: `default_policies`."""
+    from django.apps import apps
+    from django.db.models.signals import post_migrate
+
+    from playbooks.management import default_policies as shipped
+
+    config = apps.get_app_config("playbooks")
+    post_migrate.disconnect(sender=config, dispatch_uid=shipped.ON_NEW_INSTALLATIONS)
+
+
+@pytest.fixture
+def default_policies(db: None) -> None:
+    """The set that is in force on every new installation."""
+    from playbooks.management import default_policies as shipped
+
+    shipped.install()
+
+
 @pytest.fixture
 def cast(db: None) -> Cast:
     """The people of the demo, with their roles."""

@@ -51,6 +51,7 @@ class Provider:
     authorizations: list[dict[str, str]] = field(default_factory=list)
 
     # How it goes wrong.
+    gives_id_tokens: bool = True
     asks_again: bool = True  # whether `prompt=login` and `max_age` make it ask, and so move `auth_time`
     signing_key: rsa.RSAPrivateKey = KEY
     wrong_claims: dict[str, Any] = field(
@@ -120,7 +121,7 @@ class Provider:
             "access_token": token,
             "token_type": "Bearer",
             "expires_in": LIFETIME,
-            "id_token": self.id_token(granted),
+            **({"id_token": self.id_token(granted)} if self.gives_id_tokens else {}),
         }
 
     def id_token(self, granted: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ def _facts(request: ApprovalRequest, standing: Standing, seats: tuple[Seat, ...]
             str(each.person_id) for each in decided if each.verdict == Verdict.DENY and each.stands
         ),
         denials_to_end=request.denials_to_end,
-        deciders=frozenset(str(each.person_id) for each in decided) | _who_denied_before(request),
+        deciders=frozenset(str(each.person_id) for each in decided) | who_denied_before(request),
         shown_digest=request.digest,
         current_digest=request.digest,
         named=standing.named_in(request),
@@ -115,7 +115,7 @@ def _approvals(decided: Sequence[Decision], known: People) -> dict[str, Entitlem
     }
 
 
-def _who_denied_before(request: ApprovalRequest) -> frozenset[str]:
+def who_denied_before(request: ApprovalRequest) -> frozenset[str]:
     """Those who denied it when it was asked before: it is asked again of other people."""
     if request.previous is None:
         return frozenset()

@@ -116,15 +116,17 @@ class SourceGrantToRole(GrantToRole):
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Where the grants on one kind of object are."""
+    """Where the grants on one kind of object are; what the kind is called, and the column of its names."""
 
+    kind: str
+    key: str
     to_person: type[GrantToPerson]
     to_role: type[GrantToRole]
 
 
 GRANTS: Mapping[type[Model], Tables] = {
-    Case: Tables(CaseGrantToPerson, CaseGrantToRole),
-    Playbook: Tables(PlaybookGrantToPerson, PlaybookGrantToRole),
-    Connection: Tables(ConnectionGrantToPerson, ConnectionGrantToRole),
-    Source: Tables(SourceGrantToPerson, SourceGrantToRole),
+    Case: Tables("case", "pk", CaseGrantToPerson, CaseGrantToRole),
+    Playbook: Tables("playbook", "slug", PlaybookGrantToPerson, PlaybookGrantToRole),
+    Connection: Tables("connection", "name", ConnectionGrantToPerson, ConnectionGrantToRole),
+    Source: Tables("source", "slug", SourceGrantToPerson, SourceGrantToRole),
 }

@@ -17,6 +17,7 @@ from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
 from playbooks.api.sessions import IssuedToken, IssueToken, issue
 from playbooks.domain.limits import Limits
+from playbooks.models import Connection, Source
 from playbooks.operations import connections as connection_operations
 from playbooks.operations import people as people_operations
 from playbooks.queries import connections as connection_queries
@@ -27,6 +28,7 @@ from playbooks.queries.people import SourceView, TokenView
 CONNECTIONS = Listing(ordering=("name",), filters={"connector": "connector", "environment": "environment"})
 SOURCES = Listing(ordering=("slug",), filters={"kind": "kind"})
 TOKENS = Listing(ordering=("-created_at", "-pk"), filters={})
+MANAGE_CONNECTION = Need(("manage_connection",), None, on=Connection)
 Name = Annotated[str, StringConstraints(pattern="^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=64)]
 
 
@@ -63,7 +65,7 @@ class CreateSource(Body):
 
 
 class Connections(Endpoint):
-    needs = {"GET": Need(("see_connection",), "read"), "POST": Need(("manage_connection",), None)}
+    needs = {"GET": Need(("see_connection",), "read", on=Connection), "POST": MANAGE_CONNECTION}
 
     @described_list(
         "connections_list", "Connections, without their secrets", row=ConnectionView, listing=CONNECTIONS
@@ -102,7 +104,7 @@ class Connections(Endpoint):
 
 
 class ConnectionLimits(Endpoint):
-    needs = {"POST": Need(("manage_connection",), None)}
+    needs = {"POST": MANAGE_CONNECTION}
 
     @described(
         "connections_limit",
@@ -118,7 +120,7 @@ class ConnectionLimits(Endpoint):
 
 
 class Sources(Endpoint):
-    needs = {"GET": Need(("manage_source",), "read"), "POST": Need(("manage_source",), None)}
+    needs = {"GET": Need(("manage_source",), "read", on=Source), "POST": Need(("manage_source",), None)}
 
     @described_list("sources_list", "Alert sources", row=SourceView, listing=SOURCES)
     def get(self, request: Request) -> Response:

@@ -17,9 +17,10 @@ from playbooks.api.endpoint import KEY, Endpoint, described, described_list, fou
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, idempotency_key, read
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proof, take
 from playbooks.domain.statuses import Verdict
 from playbooks.operations import approvals as operations
-from playbooks.operations import denied, withdrawals
+from playbooks.operations import denied, stepup, withdrawals
 from playbooks.operations.refusals import Invalid
 from playbooks.queries import approvals as queries
 from playbooks.queries.approvals import RequestView
@@ -32,12 +33,19 @@ FOR = OpenApiParameter(
 )
 
 
+class StepUpProof(Proof):
+    """The answer to the challenge `id`, which was begun with this digest and this verdict."""
+
+    id: UUID
+
+
 class Decide(Body):
     """`digest` is that of the subject as it was shown. A denial needs its comment."""
 
     verdict: Literal[Verdict.APPROVE, Verdict.DENY]
     digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     comment: Annotated[str, StringConstraints(max_length=10_000)] = ""
+    step_up: StepUpProof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,8 @@ class Decision(Endpoint):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         body = read(Decide, request)
+        if body.step_up is not None and not stepup.is_answered(body.step_up.id, caller=caller_of(request)):
+            take(request, body.step_up.id, body.step_up)
         row = operations.decide(
             pk,
             caller=caller_of(request),

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from playbooks.audit import Actor
 from playbooks.models import Principal, Source, Token
 from playbooks.operations import people, sessions
-from playbooks.operations.caller import Caller, address_of
+from playbooks.operations.caller import Caller, address_of, session_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ def principal_of(request: Request) -> Principal:
 def caller_of(request: Request) -> Caller:
     """On whose behalf an operation runs."""
     token = request.auth if isinstance(request.auth, Token) else None
-    return Caller(principal_of(request), token, address_of(request.META))
+    session = "" if token else session_of(request.session.session_key)
+    return Caller(principal_of(request), token, address_of(request.META), session)
 
 
 def actor_of(request: Request) -> Actor:

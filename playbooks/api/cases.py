@@ -52,7 +52,7 @@ class Case(Endpoint):
 
 
 class Closing(Endpoint):
-    needs = {"POST": Need(("work_case",), "cases")}
+    needs = {"POST": Need(("work_case",), "cases", on=CaseModel)}
 
     @described("cases_close", "Close a case with its resolution", body=Close, answer=CaseView, is_write=True)
     def post(self, request: Request, pk: UUID) -> Response:

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from playbooks import access
 from playbooks.api import posted
 from playbooks.api.answers import FieldProblem, answer
-from playbooks.api.authentication import Sender, actor_of, principal_of
+from playbooks.api.authentication import Sender, actor_of, caller_of, principal_of
 from playbooks.api.endpoint import Endpoint, described
 from playbooks.api.parsing import JSONBytesParser, JSONLinesParser
 from playbooks.api.permissions import Need
@@ -134,6 +134,7 @@ def _source(request: Request, slug: str) -> Source:
     row = Source.objects.filter(slug=slug).first()
     if row is None:
         raise Missing(f"There is no source {slug}.")
+    caller_of(request).require_within_reach(row, f"source {slug}")
     return row
 
 

@@ -37,9 +37,9 @@ from playbooks.queries.playbooks import PlaybookRow, PlaybookView, VersionView
 
 LISTING = Listing(ordering=("slug",), filters={"text": "title__icontains"}, sortable=("slug", "created_at"))
 SEE = Need(("see_playbook",), "read", on=PlaybookModel)
-WRITE = Need(("write_playbook",), "author")
-PUBLISH = Need(("publish_playbook",), None)  # a person in a session: no token governs
-REVIEW = Need(("publish_playbook", "write_playbook"), None)
+WRITE = Need(("write_playbook",), "author", on=PlaybookModel)
+PUBLISH = Need(("publish_playbook",), None, on=PlaybookModel)  # a person in a session: no token governs
+REVIEW = Need(("publish_playbook", "write_playbook"), None, on=PlaybookModel)
 TEXT = {"text/yaml": str, "application/yaml": str}
 FORMAT = OpenApiParameter(
     "format", str, enum=["json", "yaml"], description="yaml: the text as it was written."

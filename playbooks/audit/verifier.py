@@ -14,6 +14,7 @@ from types import ModuleType
 
 from playbooks.domain import (
     archive,
+    break_glass,
     completeness,
     duties,
     duty_facts,
@@ -25,16 +26,20 @@ from playbooks.domain import (
     tree,
     verify,
 )
+from playbooks.domain.policies import policy_replay, seats_asked
 
 # Each module after those that it imports.
 MODULES: Sequence[ModuleType] = (
     seats,
     duty_facts,
     duties,
+    break_glass,
     tree,
     ed25519,
     notes,
     entries,
+    seats_asked,
+    policy_replay,
     replay,
     archive,
     completeness,

@@ -26,6 +26,7 @@ APPEND_ONLY: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "playbooks_auditleaf": (("index",), ("entry_id",)),
     "playbooks_auditcheckpoint": (("id",),),
     "playbooks_decision": (("id",), ("request_id", "person_id")),
+    "playbooks_breakglassreview": (("id",), ("break_glass_id",)),
     "playbooks_withdrawal": (("id",), ("decision_id",)),
 }
 

@@ -183,10 +183,10 @@ def _finding(error: ErrorDetails, data: object) -> Finding:
         return Finding(path, message, at_key=True)
     if error["type"] == "missing":
         return Finding(path[:-1], f"the key '{path[-1]}' is missing")
-    return Finding(path, _sentence(error, path), at_key)
+    return Finding(path, sentence_about(error, path), at_key)
 
 
-def _sentence(error: ErrorDetails, path: Path) -> str:
+def sentence_about(error: ErrorDetails, path: Path) -> str:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     name = next((part for part in reversed(path) if isinstance(part, str)), "the playbook")
     if kind in _WANTED:

@@ -34,7 +34,6 @@ MAX_DEPTH = 64
 # Canonical JSON (RFC 8785) carries whole numbers exactly up to here.
 GREATEST = 2**53 - 1
 
-_ENVIRONMENT = cel.NewEnv(variables=dict.fromkeys(NAMES, cel.Type.DYN))
 _OPENING = re.compile(r"\$\$\{|\$\{")
 # A string literal may hold braces, so it is one token.
 _BRACE = re.compile(r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|[{}]""", re.DOTALL)
@@ -44,23 +43,26 @@ class ExpressionError(ValueError):
     """An expression that cannot be evaluated; the message is one sentence for the author."""
 
 
-def evaluate(source: str, scope: Mapping[str, object]) -> object:
-    """The value of `source`, made of dict, list, str, int, float, bool and None. Raises ExpressionError."""
-    expression, references = _compiled(source)
+def evaluate(source: str, scope: Mapping[str, object], *, names: tuple[str, ...] = NAMES) -> object:
+    """The value of `source`, made of dict, list, str, int, float, bool and None. Raises ExpressionError.
+
+    `names` are those that may be used at all: a policy sees others than a playbook.
+    """
+    expression, references = _compiled(source, names)
     limit = MAX_CONTEXT_OF_LOOP if references.loops else MAX_CONTEXT
     context = _Context(source, limit).of(scope, references.paths)
     try:
         value = expression.eval(data=context)
     except RuntimeError as error:
-        raise ExpressionError(_sentence(source, str(error), scope, references.paths)) from None
+        raise ExpressionError(_sentence(source, str(error), scope, references.paths, names)) from None
     if value.type() == cel.Type.ERROR:
-        raise ExpressionError(_sentence(source, str(value.value()), scope, references.paths))
+        raise ExpressionError(_sentence(source, str(value.value()), scope, references.paths, names))
     return _Result(source).of(value)
 
 
-def is_true(source: str, scope: Mapping[str, object], what: str) -> bool:
+def is_true(source: str, scope: Mapping[str, object], what: str, *, names: tuple[str, ...] = NAMES) -> bool:
     """The truth of a condition. Raises ExpressionError, with `what` as its subject, for any other value."""
-    value = evaluate(source, scope)
+    value = evaluate(source, scope, names=names)
     if not isinstance(value, bool):
         raise ExpressionError(f"{what} is {value!r:.80}, and not true or false.")
     return value
@@ -81,9 +83,9 @@ def render(value: object, scope: Mapping[str, object]) -> object:
     return value
 
 
-def paths(source: str) -> frozenset[Path]:
+def paths(source: str, *, names: tuple[str, ...] = NAMES) -> frozenset[Path]:
     """The dotted references: `steps.gate.approvers` is ("steps", "gate", "approvers"); an index ends one."""
-    return _compiled(source)[1].paths
+    return _compiled(source, names)[1].paths
 
 
 def references(value: object) -> frozenset[Path]:
@@ -103,27 +105,32 @@ def sources(value: object) -> Iterator[str]:
             yield from sources(each)
 
 
-def syntax_error(source: str) -> str | None:
+def syntax_error(source: str, *, names: tuple[str, ...] = NAMES) -> str | None:
     """The sentence about an expression that does not compile, None for one that does."""
     try:
-        _compiled(source)
+        _compiled(source, names)
     except ExpressionError as error:
         return str(error)
     return None
 
 
+@lru_cache(maxsize=8)
+def _environment(names: tuple[str, ...]) -> Any:
+    return cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN))
+
+
 @lru_cache(maxsize=4096)
-def _compiled(source: str) -> tuple[Any, References]:
+def _compiled(source: str, names: tuple[str, ...]) -> tuple[Any, References]:
     if "\0" in source or not _is_unicode(source):
         raise ExpressionError("An expression holds NUL or half of a surrogate pair, which are no characters.")
     size = len(source.encode())
     if size > MAX_SOURCE:
         raise ExpressionError(f"An expression has {size} bytes; at most {MAX_SOURCE} are evaluated.")
     try:
-        checked = _ENVIRONMENT.compile(source)
-        parsed = _ENVIRONMENT.compile(source, disable_check=True)
+        checked = _environment(names).compile(source)
+        parsed = _environment(names).compile(source, disable_check=True)
     except RuntimeError as error:
-        raise ExpressionError(_sentence(source, str(error), None, frozenset())) from None
+        raise ExpressionError(_sentence(source, str(error), None, frozenset(), names)) from None
     return checked, references_in(parsed.serialize())
 
 
@@ -292,7 +299,13 @@ class _Result:
             )
 
 
-def _sentence(source: str, message: str, scope: Mapping[str, object] | None, paths: frozenset[Path]) -> str:
+def _sentence(
+    source: str,
+    message: str,
+    scope: Mapping[str, object] | None,
+    paths: frozenset[Path],
+    names: tuple[str, ...],
+) -> str:
     """What the library says, in our words. `scope` is None for an error of compilation."""
     subject = _short(source)
     if scope is not None and re.search("Key not found|No value with name|non-message type", message):
@@ -302,7 +315,7 @@ def _sentence(source: str, message: str, scope: Mapping[str, object] | None, pat
         if match:
             # The library calls operators _+_ and !_.
             name = re.sub(r"_?([^\w\s'(),]+)_", r"\1", match[1]) if match.groups() else ""
-            return f"{subject} {sentence.format(name, nearest(name.partition('.')[0], NAMES))}"
+            return f"{subject} {sentence.format(name, nearest(name.partition('.')[0], names))}"
     return f"{subject} cannot be evaluated: {_first_line(message)}."
 
 

@@ -38,12 +38,16 @@ class NoticeKind(StrEnum):
         "A step of a run that you asked for is unknown, and a person has to say what happened",
     )
     EXPIRY_FAILED = "expiry_failed", "A change that was for a time only could not be taken back"
+    GLASS_BROKEN = "glass_broken", "Somebody ran past a gate by break-glass that concerns you"
+    REVIEW_DUE = "review_due", "A break-glass has to be reviewed, and you could"
     TEST = "test", "A message to try an address"
 
 
 # A test goes where it was asked for, whatever the rules say.
 CHOSEN = tuple(kind for kind in NoticeKind if kind is not NoticeKind.TEST)
-URGENT = frozenset({NoticeKind.REQUEST_ESCALATED, NoticeKind.EXPIRY_FAILED, NoticeKind.TEST})
+URGENT = frozenset(
+    {NoticeKind.REQUEST_ESCALATED, NoticeKind.EXPIRY_FAILED, NoticeKind.GLASS_BROKEN, NoticeKind.TEST}
+)
 ASKS_TO_DECIDE = frozenset(
     {NoticeKind.REQUEST_OPENED, NoticeKind.REQUEST_DUE, NoticeKind.REQUEST_ESCALATED}
 )  # of no use any more once the request is closed

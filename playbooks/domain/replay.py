@@ -11,13 +11,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from playbooks.domain.break_glass import GlassFacts, ReviewFacts, glass_denials, review_denials
 from playbooks.domain.duties import denials, is_quorum
 from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.entries import Body
+from playbooks.domain.policies.policy_replay import unmet_policy
 
-IN_FORCE = frozenset({"granted", "consumed"})
+IN_FORCE = frozenset({"granted", "passed", "consumed"})
 ENDINGS = {f"request.{status}": status for status in ("denied", "expired", "voided", "withdrawn")}
 GRAVE = frozenset({"change", "destroy"})
 
@@ -48,6 +51,9 @@ class Request:
     deniers: set[str] = field(default_factory=set)
     deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
     has_quorum: bool = False
+    glass: GlassFacts | None = None  # where it was passed by break-glass
+    until: str = ""
+    begun: set[str] = field(default_factory=set)  # steps that began while it was passed
 
     def covers(self, step: str) -> bool:
         return self.covered is None or step in self.covered
@@ -67,17 +73,20 @@ class Replay:
 
     requests: dict[str, Request] = field(default_factory=dict)
     requesters: dict[str, str] = field(default_factory=dict)
+    permits: set[tuple[str, str]] = field(default_factory=set)  # (step, permit) that were used
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
     self_confirmed_actions: int = 0  # that one person alone confirmed, under the profile solo
     profiles: set[str] = field(default_factory=set)  # under which requests were opened
+    passed_actions: int = 0  # that ran past a gate by break-glass
     other_actions: int = 0  # that change something and that no gate asked about
 
     def feed(self, entry: Body) -> None:
         """Takes the next entry. Raises ContradictionError."""
+        of_glass = {"request.passed": self._pass, "break_glass.reviewed": self._review}
         try:
-            self._feed(entry)
+            of_glass.get(entry.verb, self._feed)(entry)
         except ContradictionError:
             raise
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -95,10 +104,8 @@ class Replay:
     def _feed(self, entry: Body) -> None:
         facts = entry.facts
         match entry.verb:
-            case "run.started":
-                self.requesters = dict(facts.get("requesters", {}))
-            case "question.answered":  # whoever sets what is to run counts as requester from then on
-                self.requesters[entry.actor_id] = entry.actor_label
+            case "run.started" | "question.answered":
+                self._ask(entry)
             case "request.opened":
                 self._open(facts)
             case "decision.made" | "decision.withdrawn" | "decision.refused" as verb:
@@ -107,8 +114,10 @@ class Replay:
                 self._grant(facts)
             case "request.escalated":
                 self._request(facts).also = list(facts.get("to") or self._request(facts).also)
+            case "permit.used":
+                self.permits.add((facts["step"], facts["permit"]))
             case "request.consumed":
-                self._consume(facts)
+                self._consume(entry)
             case "step.claimed":
                 self._claim(facts)
             case verb if verb in ENDINGS:
@@ -118,6 +127,13 @@ class Replay:
         """What a person did about a request."""
         takes = {"made": self._decide, "withdrawn": self._withdraw, "refused": self._refuse}
         takes[verb.removeprefix("decision.")](entry)
+
+    def _ask(self, entry: Body) -> None:
+        """Whoever sets what is to run counts as requester from then on."""
+        if entry.verb == "run.started":
+            self.requesters = dict(entry.facts.get("requesters", {}))
+        else:
+            self.requesters[entry.actor_id] = entry.actor_label
 
     def _request(self, facts: Mapping[str, Any]) -> Request:
         found = self.requests.get(facts["request"])
@@ -141,6 +157,8 @@ class Replay:
         if isinstance(subject, str):
             _require(shown["profile"] == facts["profile"], "The profile is not the one that was shown.")
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
+            unmet = unmet_policy(shown.get("policies", {}), [seats])
+            _require(not unmet, f"The policy {unmet} asks for more seats than the request has.")
             covered = [item["step"] for item in shown["covered"]]
             _require(covered == list(facts["covered"]), "The covered steps are not those that were shown.")
         self.profiles.add(facts["profile"])
@@ -257,11 +275,48 @@ class Replay:
         _require(facts["digest"] == request.digest, "Another digest is granted than was decided on.")
         request.status = "granted"
 
-    def _consume(self, facts: Mapping[str, Any]) -> None:
-        request = self._request(facts)
+    def _pass(self, entry: Body) -> None:
+        """The rules of break-glass must say yes again: to this person, over this digest, for this time."""
+        request, facts = self._request(entry.facts), GlassFacts.from_json(entry.facts["glass_facts"])
+        forbidden = glass_denials(facts)
+        _require(
+            not forbidden,
+            "The rules forbid this break-glass: " + " ".join(each.sentence for each in forbidden),
+        )
+        _require(facts.holder == entry.actor_id, "Somebody else broke the glass than the facts say.")
+        _require(request.status == "open", f"A request that is {request.status} is passed.")
+        _require(
+            request.digest == facts.current_digest == entry.facts["digest"],
+            "Another digest is passed than was asked about.",
+        )
+        _require(facts.reason == entry.facts["reason"], "The reason is not that of the facts.")
+        lasts = datetime.fromisoformat(entry.facts["until"]) - datetime.fromisoformat(entry.occurred_at)
+        _require(lasts == timedelta(minutes=facts.minutes), "It was passed for longer than the facts say.")
+        request.status, request.glass, request.until = "passed", facts, entry.facts["until"]
+
+    def _review(self, entry: Body) -> None:
+        request, facts = self._request(entry.facts), ReviewFacts.from_json(entry.facts["review_facts"])
+        _require(request.glass is not None, "What nobody has passed is reviewed.")
+        _require(facts.reviewer == entry.actor_id, "Somebody else reviewed it than the facts say.")
+        forbidden = review_denials(facts)
+        _require(
+            not forbidden, "The rules forbid this review: " + " ".join(each.sentence for each in forbidden)
+        )
+        if request.glass is not None:
+            users = {each for each in (request.glass.holder, request.glass.second) if each}
+            _require(users <= facts.users, "Those who broke the glass are not among the users.")
+        hands = {*request.requesters, *request.authors, *request.through}
+        _require(hands <= {*facts.influential, *facts.users}, "Somebody with a hand in it is left out.")
+
+    def _consume(self, entry: Body) -> None:
+        facts, request = entry.facts, self._request(entry.facts)
         _require(request.status in IN_FORCE, f"A request that is {request.status} is used.")
         _require(facts["digest"] == request.digest, "Another digest is used than was granted.")
         _require(request.covers(facts["step"]), f"The step {facts['step']} is not covered by the request.")
+        if request.status == "passed":
+            _require(entry.occurred_at < request.until, "The time of the break-glass was over.")
+            request.begun.add(facts["step"])
+            return
         request.status = "consumed"
 
     def _claim(self, facts: Mapping[str, Any]) -> None:
@@ -280,13 +335,36 @@ class Replay:
                 usable,
                 f"The step {step} ran under the digest {digest[:16]}…, for which no granted request stands.",
             )
+        self._require_what_policies_asked(facts)
         if facts["round"] == 0 and facts["effect"] in GRAVE:
             self._require_every_gate(step, named)
         self._require_the_same(facts)
+        is_passed = self._require_begun(step, named)
         alone = any(each.digest in named and each.profile == "solo" for each in self.requests.values())
-        self.self_confirmed_actions += alone
-        self.approved_actions += bool(named) and not alone
+        self.passed_actions += is_passed
+        self.self_confirmed_actions += alone and not is_passed
+        self.approved_actions += bool(named) and not is_passed and not alone
         self.other_actions += not named
+
+    def _require_what_policies_asked(self, facts: Mapping[str, Any]) -> None:
+        """Each policy is met by one of the requests, or the step ran under a permit that was used for it."""
+        step, permit = facts["step"], facts.get("permit", "")
+        if permit:
+            was_used = (step, permit) in self.permits
+            _require(was_used, f"The step {step} ran under the permit {permit}, and no entry says so.")
+            return
+        named = [each for each in self.requests.values() if each.digest in facts["subject_digests"]]
+        unmet = unmet_policy(facts.get("policies", {}), [each.seats for each in named])
+        _require(
+            not unmet, f"The step {step} ran although the policy {unmet} asks for seats that nobody filled."
+        )
+
+    def _require_begun(self, step: str, named: list[str]) -> bool:
+        """Whether the step ran past a gate by break-glass, in its time."""
+        passed = [each for each in self.requests.values() if each.digest in named and each.status == "passed"]
+        for request in passed:
+            _require(step in request.begun, f"The step {step} did not begin in the time of the break-glass.")
+        return bool(passed)
 
     def _require_every_gate(self, step: str, named: list[str]) -> None:
         latest = {each.gate: each for each in self.requests.values()}

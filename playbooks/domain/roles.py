@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SEE = frozenset(
-    {"see_alert", "see_case", "see_playbook", "see_run", "see_request", "see_connection", "see_people"}
+    {
+        "see_alert",
+        "see_case",
+        "see_playbook",
+        "see_policy",
+        "see_run",
+        "see_request",
+        "see_connection",
+        "see_people",
+    }
 )
 
 RESPOND = SEE | {
@@ -35,10 +44,15 @@ ROLES: Mapping[str, Role] = {
     "tier-2": Role("Tier 2 analyst", RESPOND | {"place_hold"}),
     "network-owner": Role("Network owner", SEE),
     "asset-owner": Role("Asset owner", SEE),
-    "author": Role("Playbook author", SEE | {"write_playbook"}),
-    "publisher": Role("Playbook publisher", SEE | {"publish_playbook"}),
+    "author": Role("Playbook author", SEE | {"write_playbook", "write_policy"}),
+    "publisher": Role("Playbook publisher", SEE | {"publish_playbook", "publish_policy"}),
     # Reads everything, changes nothing, exports.
-    "compliance-officer": Role("Compliance officer", SEE | {"see_every_team", "see_audit", "export_audit"}),
+    "compliance-officer": Role(
+        "Compliance officer",
+        SEE | {"see_every_team", "see_audit", "export_audit", "review_break_glass"},
+    ),
+    # Nobody holds it by being anything else, and least of all by administering.
+    "break-glass": Role("Break-glass holder", SEE | {"break_glass"}),
     # Users, connections, configuration; no right to approve comes with it.
     "administrator": Role(
         "Administrator",

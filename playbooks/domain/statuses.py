@@ -77,6 +77,7 @@ class NoticeStatus(StrEnum):
 class RequestStatus(StrEnum):
     OPEN = "open"
     GRANTED = "granted"
+    PASSED = "passed"  # by break-glass: nobody approved
     DENIED = "denied"
     EXPIRED = "expired"
     VOIDED = "voided"
@@ -213,9 +214,14 @@ TRANSITIONS: Mapping[type[StrEnum], Table] = {
     },
     RequestStatus: {
         REQUEST.OPEN: frozenset(
-            {REQUEST.GRANTED, REQUEST.DENIED, REQUEST.EXPIRED, REQUEST.VOIDED, REQUEST.WITHDRAWN}
+            {
+                *(REQUEST.GRANTED, REQUEST.PASSED, REQUEST.DENIED),
+                *(REQUEST.EXPIRED, REQUEST.VOIDED, REQUEST.WITHDRAWN),
+            }
         ),
         REQUEST.GRANTED: frozenset({REQUEST.CONSUMED, REQUEST.VOIDED}),
+        # What was passed is never called consumed: that would read as if it had been approved.
+        REQUEST.PASSED: frozenset({REQUEST.VOIDED}),
         REQUEST.CONSUMED: frozenset({REQUEST.VOIDED}),
         REQUEST.DENIED: frozenset(),
         REQUEST.EXPIRED: frozenset(),

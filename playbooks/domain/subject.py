@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+ABSENT = object()  # a key that is missing is not one whose value is null: other bytes would be sent
+
 
 @dataclass(frozen=True, slots=True)
 class Covered:
@@ -47,10 +49,13 @@ def subject(
     frozen_at: str,
     seats: Sequence[str],
     profile: str,
+    policies: Mapping[str, object],
     covered: Sequence[Covered],
     not_covered: Sequence[str],
 ) -> dict[str, Any]:
-    """The whole subject as JSON values. `frozen_at` is `now` for every expression of the covered steps."""
+    """The whole subject as JSON values. `frozen_at` is `now` for every expression of the covered steps, `policies` are
+    those that ask for something, each under its name and version.
+    """
     return {
         "run": run,
         "version": version_digest,
@@ -58,6 +63,7 @@ def subject(
         "frozen_at": frozen_at,
         "seats": list(seats),
         "profile": profile,
+        "policies": dict(policies),
         "covered": [each.as_json() for each in covered],
         "not_covered": list(not_covered),
     }
@@ -66,7 +72,7 @@ def subject(
 def first_difference(old: object, new: object, path: str = "") -> str:
     """Where `new` first differs from `old`, as a dotted path; empty when they are equal."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        pairs = [(str(key), old.get(key), new.get(key)) for key in sorted({*old, *new})]
+        pairs = [(str(key), old.get(key, ABSENT), new.get(key, ABSENT)) for key in sorted({*old, *new})]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = [(str(index), *pair) for index, pair in enumerate(zip(old, new, strict=True))]
     else:

@@ -55,6 +55,7 @@ class Verb(StrEnum):
     REQUEST_DENIED = "request.denied", "Somebody denied what was asked for."
     REQUEST_REMINDED = "request.reminded", "A request is due soon, and those who may decide it were reminded."
     REQUEST_ESCALATED = "request.escalated", "A request was late and went on to others."
+    REQUEST_PASSED = "request.passed", "Somebody ran past a gate by break-glass; nobody approved."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
@@ -77,6 +78,10 @@ class Verb(StrEnum):
     DECISION_MADE = "decision.made", "A person approved or denied a request."
     DECISION_WITHDRAWN = "decision.withdrawn", "A person took their decision back while the request was open."
     DECISION_REFUSED = "decision.refused", "A duty rule forbade somebody to decide."
+    BREAK_GLASS_REFUSED = "break_glass.refused", "A rule forbade somebody to run past a gate."
+    BREAK_GLASS_REVIEWED = "break_glass.reviewed", "Somebody without a hand in it reviewed a break-glass."
+    RECEIPT_OWED = "receipt.owed", "Something may be destroyed before its evidence is signed, by break-glass."
+    RECEIPT_SETTLED = "receipt.settled", "The evidence that was owed is in a signed checkpoint."
     ACTION_REFUSED = "action.refused", "A rule forbade something that somebody tried."
 
     VERSION_DRAFTED = "version.drafted", "A version of a playbook was written."
@@ -84,6 +89,18 @@ class Verb(StrEnum):
     VERSION_SENT_BACK = "version.sent_back", "A version in review went back to its author, with the reason."
     VERSION_PUBLISHED = "version.published", "A second person put a version into force."
     VERSION_RETIRED = "version.retired", "A version was taken out of force."
+
+    POLICY_DRAFTED = "policy.drafted", "A version of a policy was written."
+    POLICY_SUBMITTED = "policy.submitted", "A version of a policy was sent to review."
+    POLICY_SENT_BACK = "policy.sent_back", "A version of a policy went back to its author, with the reason."
+    POLICY_SECONDED = "policy.seconded", "Somebody agreed to a permit, which takes two."
+    POLICY_PUBLISHED = "policy.published", "A second person put a version of a policy in force."
+    POLICY_RETIREMENT_ASKED = "policy.retirement_asked", "Somebody asked for a policy to end."
+    POLICY_RETIRED = "policy.retired", "A version of a policy was taken out of force."
+    POLICY_SIMULATED = "policy.simulated", "Somebody let a policy be tried on what has happened."
+    PERMIT_USED = "permit.used", "A step ran under a permit, and nobody was asked."
+    NEVER_TOUCH_ADDED = "never_touch.added", "A target was put on the never-touch list."
+    NEVER_TOUCH_REMOVED = "never_touch.removed", "A target was taken off the never-touch list."
 
     PLAYBOOK_DRY_RUN = "playbook.dry_run", "Somebody let a version be walked; nothing was done."
 
@@ -124,6 +141,8 @@ class Verb(StrEnum):
 
     SIGNIN_SUCCEEDED = "signin.succeeded", "Somebody signed in."
     SIGNIN_FAILED = "signin.failed", "An attempt to sign in failed."
+    STEP_UP_PROVEN = "stepup.proven", "Somebody proved again that it is them."
+    STEP_UP_REFUSED = "stepup.refused", "What somebody gave as a proof proved nothing."
     SIGNIN_LOCKED_OUT = "signin.locked_out", "After too many failures nobody may try from there for a while."
     SIGNOUT_DONE = "signout.done", "Somebody signed out."
     SESSION_ENDED = "session.ended", "A session, or all of somebody's, was ended from elsewhere."

@@ -52,6 +52,7 @@ class Report:
     refusals: int = 0
     approved_actions: int = 0
     self_confirmed_actions: int = 0
+    passed_actions: int = 0
     other_actions: int = 0
     profiles: tuple[str, ...] = ()
 
@@ -73,7 +74,8 @@ class Report:
             f"{_completeness(self)}\n"
             f"Replayed {self.runs_replayed} runs: {self.decisions} decisions and {self.refusals} refusals"
             f" come to the same verdicts; {self.approved_actions} actions ran under an approval of exactly what ran,"
-            f" {self.other_actions} without a gate before them.{_segregation(self)}"
+            f" {self.passed_actions} were passed by break-glass and approved by nobody, {self.other_actions} ran"
+            f" without a gate before them.{_segregation(self)}"
         )
 
 
@@ -260,7 +262,10 @@ def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
     report.profiles = tuple(sorted(set().union(*(each.profiles for each in replays.values()))))
     if not set(report.profiles) <= manifest.profiles:
         raise RefusalError("The manifest hides a profile under which something was asked.")
-    for count in ("decisions", "refusals", "approved_actions", "self_confirmed_actions", "other_actions"):
+    for count in (
+        *("decisions", "refusals", "approved_actions", "self_confirmed_actions"),
+        *("passed_actions", "other_actions"),
+    ):
         setattr(report, count, sum(getattr(each, count) for each in replays.values()))
 
 

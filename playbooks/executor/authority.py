@@ -12,19 +12,22 @@ from playbooks.access.facts import seats_of, standing_of
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
 from playbooks.domain.planner import CONDITION
+from playbooks.domain.policies.judging import Matched
 from playbooks.domain.profiles import TIME_TO_THINK, Profile
 from playbooks.domain.seats import fitting, match
 from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
-from playbooks.operations import requests
+from playbooks.operations import asks, break_glass, never_touch, owed_receipts, permits, requests
 from playbooks.operations.actions import Call
-from playbooks.operations.change import Change
+from playbooks.operations.change import Change, is_governed
 from playbooks.operations.limits import is_beyond_blast_radius
 from playbooks.operations.moves import move, wait
+from playbooks.operations.policy_rules import in_force, of_call, verdict_of
 from playbooks.operations.rounds import Frame, moment
 
+NOBODY_APPROVED = frozenset({RequestStatus.OPEN, RequestStatus.PASSED})
 RECEIPT_EVERY = timedelta(seconds=1)  # as often as the sequencer signs
 HIDDEN = (
     "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
@@ -34,9 +37,13 @@ HIDDEN = (
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The step may run, under these requests (none for a step that needs no approval)."""
+    """The step may run, under these requests (none for a step that needs no approval). `asked` is what policies asked
+    for it, `permit` the one under which it runs without an approval.
+    """
 
     requests: tuple[ApprovalRequest, ...]
+    asked: tuple[Matched, ...] = ()
+    permit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,43 +56,120 @@ class Forbidden:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """What policies ask for a call, and the permits that apply to it."""
+
+    asking: tuple[Matched, ...] = ()
+    permits: tuple[Matched, ...] = ()
+
+
 def authorize(
     change: Change, frame: Frame, step: Step, call: Call | None, now: str
 ) -> Granted | Waits | Forbidden:
     """Whether `call` may be sent for `step`, or, without a call, the playbook be run that it runs; consumes what
     covers it.
 
-    An undo is covered by the approval of what it takes back.
+    An undo is covered by the approval of what it takes back, unless a policy looks at undos.
     """
-    if step.effect == Effect.READ or step.undoes_id:
+    if step.effect == Effect.READ:
         return Granted(())
-    granted: list[ApprovalRequest] = []
-    for gate in requests.gates_before(frame, step):
-        verdict = _verdict_of_gate(change, frame, step, gate, now)
-        if not isinstance(verdict, Granted):
-            return verdict
-        granted.extend(verdict.requests)
-    if call is not None and is_beyond_blast_radius(step, call, change.now):
-        verdict = _verdict_of_own_request(change, frame, step, now)
-        if not isinstance(verdict, Granted):
-            return verdict
-        granted.extend(verdict.requests)
-    if until := _time_to_think(granted, change.now):
-        wait(step, WaitReason.DELAY, now=change.now, due_at=until, sentence="")
-        return Waits()
-    if step.effect == Effect.DESTROY and _lacks_receipt(change, granted):
-        _wait_for_receipt(change, step)
+    ruled = _ruled(change, step, call)
+    if isinstance(ruled, Forbidden):
+        return ruled
+    by_gates = _verdict_of_gates(change, frame, step, ruled, now)
+    if not isinstance(by_gates, Granted):
+        return by_gates
+    by_itself = _verdict_of_itself(change, frame, step, call, ruled=ruled, by_gates=by_gates, now=now)
+    if not isinstance(by_itself, Granted):
+        return by_itself
+    granted = (*by_gates.requests, *by_itself.requests)
+    if _has_to_wait(change, step, granted):
         return Waits()
     for request in granted:
         _consume(change, request, step)
+    return Granted(granted, ruled.asking, by_itself.permit)
+
+
+def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
+    """What the policies in force say now. The start of another playbook is not ruled: what that run does is."""
+    if call is None or not is_governed(change.run):
+        return Ruled()
+    acting, phase = of_call(call), "undo" if step.undoes_id else "do"
+    if phase == "do" and (why := never_touch.why_never(acting, change.now)):
+        return Forbidden(why)
+    rules = in_force(change.now)
+    verdict = verdict_of(change.run, acting, rules, change.now, phase=phase, locks=True)
+    if verdict.forbidden:
+        return Forbidden(verdict.forbidden)
+    return Ruled(asks.together(verdict.asking), verdict.permits)
+
+
+def _verdict_of_gates(
+    change: Change, frame: Frame, step: Step, ruled: Ruled, now: str
+) -> Granted | Waits | Forbidden:
+    granted: list[ApprovalRequest] = []
+    for gate in [] if step.undoes_id else requests.gates_before(frame, step):
+        verdict = _verdict_of_gate(change, frame, step, gate, ruled.asking, now)
+        if not isinstance(verdict, Granted):
+            return verdict
+        granted.extend(verdict.requests)
     return Granted(tuple(granted))
 
 
+def _has_to_wait(change: Change, step: Step, granted: Sequence[ApprovalRequest]) -> bool:
+    if until := _time_to_think(granted, change.now):
+        wait(step, WaitReason.DELAY, now=change.now, due_at=until, sentence="")
+        return True
+    if (
+        step.effect == Effect.DESTROY
+        and _lacks_receipt(change, granted)
+        and not owed_receipts.owe(change, step, granted)
+    ):
+        _wait_for_receipt(change, step)
+        return True
+    return False
+
+
 def _time_to_think(granted: Sequence[ApprovalRequest], now: datetime) -> datetime | None:
-    """Until when what one person alone has confirmed can still be cancelled; None once that is over."""
-    alone = [each.closed_at for each in granted if each.profile == Profile.SOLO and each.closed_at]
+    """Until when what one person alone has confirmed can still be cancelled; None once that is over. An emergency
+    does not wait.
+    """
+    alone = [
+        each.closed_at
+        for each in granted
+        if each.profile == Profile.SOLO and each.closed_at and each.status != RequestStatus.PASSED
+    ]
     until = max(alone, default=now - TIME_TO_THINK) + TIME_TO_THINK
     return until if until > now else None
+
+
+def _verdict_of_itself(
+    change: Change,
+    frame: Frame,
+    step: Step,
+    call: Call | None,
+    *,
+    ruled: Ruled,
+    by_gates: Granted,
+    now: str,
+) -> Granted | Waits | Forbidden:
+    """What no gate has approved, and what goes beyond a limit, is asked about by itself. Who has asked once, and not
+    run, goes on asking, whatever the policies say since.
+    """
+    wants_seats = any(each.seats for each in ruled.asking)
+    asking = list(ruled.asking) if wants_seats and not by_gates.requests else []
+    if asking and call is not None and (permit := permits.use(change, step, call, ruled.permits)):
+        return Granted((), permit=permit)
+    if call is not None and call.connection is not None and is_beyond_blast_radius(step, call, change.now):
+        asking.append(asks.beyond_limit_of(call.connection))
+    if not asking and not _may_have_asked(step):
+        return Granted(())
+    return _verdict_of_own_request(change, frame, step, asking, now)
+
+
+def _may_have_asked(step: Step) -> bool:
+    return bool(step.sentence) or step.attempt_count > 0
 
 
 def _lacks_receipt(change: Change, granted: Sequence[ApprovalRequest]) -> bool:
@@ -103,44 +187,52 @@ def frozen_at(change: Change, frame: Frame, step: Step) -> str:
     """The moment that the step's expressions see as `now`: that which its latest approval showed."""
     if step.undoes_id:
         return moment(change.now)
-    has_asked_itself = bool(step.sentence)
-    asked = [*requests.gates_before(frame, step), *([step] if has_asked_itself else [])]
+    asked = [*requests.gates_before(frame, step), *([step] if _may_have_asked(step) else [])]
     return requests.shown_moment(asked, change.now)
 
 
 def _verdict_of_gate(
-    change: Change, frame: Frame, step: Step, gate: Step, now: str
+    change: Change, frame: Frame, step: Step, gate: Step, asking: Sequence[Matched], now: str
 ) -> Granted | Waits | Forbidden:
     if gate.status != StepStatus.SUCCEEDED:
         return _past_closed_gate(frame, step, gate)
     request = _request_in_force(gate)
     if request is None:
         return Forbidden(f"No approval of the gate {gate.key} is in force.")
-    return _verdict_of_request(change, frame, step, request, now)
+    return _verdict_of_request(change, frame, step, request, asking, now)
 
 
 def _verdict_of_own_request(
-    change: Change, frame: Frame, step: Step, now: str
+    change: Change, frame: Frame, step: Step, asking: Sequence[Matched], now: str
 ) -> Granted | Waits | Forbidden:
-    """The connection has changed as many targets as it may in a while, so people are asked about this one."""
+    """Policies ask for what no gate has approved, or the connection has changed as many targets as it may in a while,
+    so people are asked about this one.
+    """
     request = _request_in_force(step)
+    if request is None and not asking:
+        return Granted(())
     if request is None:
         change.write_ready()
-        requests.open_own(change, frame, step)
+        requests.open_own(change, frame, step, asking)
         return Waits()
-    return _verdict_of_request(change, frame, step, request, now)
+    return _verdict_of_request(change, frame, step, request, asking, now)
 
 
 def _verdict_of_request(
-    change: Change, frame: Frame, step: Step, request: ApprovalRequest, now: str
+    change: Change,
+    frame: Frame,
+    step: Step,
+    request: ApprovalRequest,
+    asking: Sequence[Matched],
+    now: str,
 ) -> Granted | Waits | Forbidden:
     is_shown = requests.is_shown(request, step)
     if not is_shown and step.effect == Effect.DESTROY:
         return Forbidden(HIDDEN.format(gate=request.step.key))
     sent = requests.covered_now(frame, step, now) if is_shown else None
-    changed = _what_changed(request, step, sent)
+    changed = _what_changed(request, step, sent, asking) or break_glass.over(request, step, change.now)
     if changed:
-        _ask_again(change, request, step, changed, now)
+        _ask_again(change, request, step, asking, changed, now)
         return Waits()
     if request.status == RequestStatus.OPEN:
         _wait_for(change, request, step, f"The gate {request.step.key} is asked about again.")
@@ -169,9 +261,11 @@ def _request_in_force(gate: Step) -> ApprovalRequest | None:
     return request
 
 
-def _what_changed(request: ApprovalRequest, step: Step, sent: Covered | None) -> str:
-    """The field in which what would be sent differs from what was approved, or the version or the seats do; or that
-    an approver has lost the right to approve. Empty when nothing has changed.
+def _what_changed(
+    request: ApprovalRequest, step: Step, sent: Covered | None, asking: Sequence[Matched]
+) -> str:
+    """The field in which what would be sent differs from what was approved, or the version, the policies or the seats
+    do; or that an approver has lost the right to approve. Empty when nothing has changed.
 
     `sent` is None for what the gate could not show. What was under way when the question was put again, and what was
     added to a list since, is in neither of its lists, so it differs. What else the request covers is looked at when
@@ -181,26 +275,33 @@ def _what_changed(request: ApprovalRequest, step: Step, sent: Covered | None) ->
     shown = next((item for item in approved["covered"] if item["step"] == step.key), None)
     return (
         first_difference(shown, sent.as_json() if sent else None, f"covered.{step.key}")
-        or first_difference(approved, {**approved, **requests.terms(request.step)})
+        or first_difference(approved, {**approved, **requests.terms(request, asking)})
         or _lost_approver(request, step, timezone.now())
     )
 
 
 def _lost_approver(request: ApprovalRequest, step: Step, now: datetime) -> str:
     """An approval is consumed once per step: a retry goes on under it, the next step looks at the people again."""
-    if request.status == RequestStatus.OPEN or request.consumptions.filter(step=step).exists():
+    if request.status in NOBODY_APPROVED or request.consumptions.filter(step=step).exists():
         return ""
     seats = seats_of([request], now)[request.pk]
     entitled = {person: fitting(seats, held) for person, held in standing_of([request])[request.pk].items()}
     return "" if len(match(entitled)) == len(seats) else "the approvers' right to approve"
 
 
-def _ask_again(change: Change, request: ApprovalRequest, step: Step, changed: str, now: str) -> None:
+def _ask_again(
+    change: Change,
+    request: ApprovalRequest,
+    step: Step,
+    asking: Sequence[Matched],
+    changed: str,
+    now: str,
+) -> None:
     """The step waits first, so that the renewed request shows it."""
     _wait_for(
         change, request, step, f"Changed since it was approved: {changed}. It has to be approved again."
     )
-    requests.renew(change, request, changed=changed, frozen_at=now)
+    requests.renew(change, request, changed=changed, frozen_at=now, asking=asking)
 
 
 def _wait_for(change: Change, request: ApprovalRequest, step: Step, sentence: str) -> None:

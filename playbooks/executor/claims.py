@@ -20,7 +20,7 @@ from playbooks.executor import timers
 from playbooks.executor.authority import Forbidden, Granted, authorize, frozen_at
 from playbooks.executor.intents import intent_of
 from playbooks.models import Attempt, Connection, Run, Step
-from playbooks.operations import children, holds, limits, moves, rollbacks, stopping, waits
+from playbooks.operations import asks, children, holds, limits, moves, rollbacks, stopping, waits
 from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, anything_is_held, lock_run
@@ -193,6 +193,7 @@ def _authority(change: Change, frame: Frame, step: Step, call: Call | None, now:
     """None where the step waits, or has failed."""
     verdict = authorize(change, frame, step, call, now)
     if isinstance(verdict, Forbidden):
+        change.write_ready()
         waits.fail(change, step, verdict.sentence)
     return verdict if isinstance(verdict, Granted) else None
 
@@ -283,6 +284,8 @@ def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, gran
         parameters=dict(call.parameters),
         parameters_digest=attempt.parameters_digest,
         subject_digests=[request.digest for request in granted.requests],
+        policies=asks.as_asked(granted.asked),
+        permit=granted.permit,
     )
 
 

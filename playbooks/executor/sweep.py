@@ -34,6 +34,7 @@ from playbooks.operations import (
     holds,
     limits,
     notices,
+    owed_receipts,
 )
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run
@@ -167,6 +168,11 @@ def _late_requests(now: datetime) -> list[Repair]:
     return [partial(approvals.expire, request, now=now) for request in rows]
 
 
+def _owed_receipts(now: datetime) -> list[Repair]:
+    """What was passed by break-glass ahead of its evidence, until that is signed."""
+    return [partial(owed_receipts.settle, request, now=now) for request in owed_receipts.signed_by_now()]
+
+
 def _reminders(now: datetime) -> list[Repair]:
     due = ApprovalRequest.objects.filter(status=RequestStatus.OPEN, remind_at__lte=now)
     rows = due.order_by("remind_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
@@ -204,4 +210,5 @@ FINDERS: tuple[Callable[[datetime], list[Repair]], ...] = (
     _free_slots,
     _due_expiries,
     _stopped_expiries,
+    _owed_receipts,
 )

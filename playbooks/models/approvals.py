@@ -60,6 +60,7 @@ class ApprovalRequest(models.Model):
                     status__in=[
                         RequestStatus.OPEN.value,
                         RequestStatus.GRANTED.value,
+                        RequestStatus.PASSED.value,
                         RequestStatus.CONSUMED.value,
                     ]
                 ),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from playbooks.models.columns import identifier
 from playbooks.models.people import Principal
@@ -31,6 +32,7 @@ class Connection(models.Model):
     sealed = models.BinaryField(default=bytes)
     revision = models.PositiveIntegerField(default=1)
     environment = models.CharField(max_length=40, blank=True)
+    environment_at = models.DateTimeField(default=timezone.now)  # since when it is said to be in it
     owner = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     is_simulated = models.BooleanField(default=False)
     most_at_once = models.PositiveIntegerField(null=True)

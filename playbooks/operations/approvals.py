@@ -25,9 +25,10 @@ from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Late, Principal
 from playbooks.models.decisions import Decision
-from playbooks.operations import idempotency, requests, telling
+from playbooks.operations import idempotency, proofs, requests, telling
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
+from playbooks.operations.letting_through import let_through
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
@@ -135,11 +136,12 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     row, change = open_change(vote.request, now=now, actor_of=vote.caller)
     if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
-    facts = _facts(vote, row)
+    facts = proofs.with_step_up(_facts(vote, row), row, caller=vote.caller, now=now)
     forbidden = denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
     vote.caller.require_within_reach(row, _request_name(vote))
+    proofs.use_proof(facts, caller=vote.caller, now=now)
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY and is_denied(facts):
         _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")
@@ -237,13 +239,7 @@ def _grant(change: Change, request: ApprovalRequest) -> None:
         approvers=[str(each.person_id) for each in approvals],
         profile=request.profile,
     )
-    for step in requests.waiting_for(request):
-        if step.pk == request.step_id and step.kind == "approve":
-            move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"approvers": names})
-        else:
-            move_step(step, StepStatus.READY, now=change.now)
-            change.ready += 1
-    advance(change, request.step.frame)
+    let_through(change, request, approvers=names)
 
 
 def _as_said(decision: Decision) -> str:

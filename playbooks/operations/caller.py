@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,11 +18,14 @@ from playbooks.operations.refusals import Hidden, no_permission
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A principal, the token by which it came (None for its own session), and its network address."""
+    """A principal, the token by which it came (None for its own session), its network address, and its session:
+    the SHA-256 of the session's key, empty where there is none.
+    """
 
     principal: Principal
     token: Token | None = None
     address: str | None = None
+    session: str = ""
 
     @property
     def actor(self) -> Actor:
@@ -64,6 +68,11 @@ def address_of(environment: Mapping[str, object]) -> str | None:
         return str(ip_address(address))
     except ValueError:
         return None
+
+
+def session_of(key: str | None) -> str:
+    """How a session is named where its key must not be. Empty for no session."""
+    return hashlib.sha256(key.encode()).hexdigest() if key else ""
 
 
 SYSTEM = Actor(id="system", label="Countersign")

@@ -22,14 +22,20 @@ from playbooks.operations.refusals import Missing
 from playbooks.operations.statements import fetch, key
 
 HELD = ("anything_is_held", "EXISTS (SELECT 1 FROM playbooks_hold WHERE released_at IS NULL)")
+GOVERNED = (
+    "is_governed",
+    """(EXISTS (SELECT 1 FROM playbooks_policyversion WHERE status IN ('published', 'retired'))
+    OR EXISTS (SELECT 1 FROM playbooks_nevertouch))""",
+)
 
 
 def lock_run(run: UUID | str) -> Run:
     """The run, locked for this transaction. Everything that changes a run takes this lock first.
 
-    It knows whether `anything_is_held`, so that a step asks about holds only when there are any.
+    It knows whether `anything_is_held` and whether it `is_governed`, so that a step asks about holds and about policies
+    only when there are any.
     """
-    found = fetch(Run, "id = %s", [key(Run, run)], also=(HELD,), lock=True)
+    found = fetch(Run, "id = %s", [key(Run, run)], also=(HELD, GOVERNED), lock=True)
     if not found:
         raise Missing(f"There is no run {run}.")
     return found[0]
@@ -38,6 +44,11 @@ def lock_run(run: UUID | str) -> Run:
 def anything_is_held(run: Run) -> bool:
     """Whether there is any hold, as the statement told that locked the run."""
     return bool(getattr(run, HELD[0]))
+
+
+def is_governed(run: Run) -> bool:
+    """Whether there is any policy or any target that is never touched, as the statement told that locked the run."""
+    return bool(getattr(run, GOVERNED[0], True))
 
 
 @dataclass

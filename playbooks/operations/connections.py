@@ -49,7 +49,13 @@ def configure(
         now = timezone.now()
         row, is_new = Connection.objects.select_for_update().get_or_create(
             name=name,
-            defaults={"connector": connector, "revision": 0, "created_at": now, "changed_at": now},
+            defaults={
+                "connector": connector,
+                "revision": 0,
+                "created_at": now,
+                "changed_at": now,
+                "environment_at": now,
+            },
         )
         if is_new:
             caller.require("manage_connection", "make connections")
@@ -61,6 +67,8 @@ def configure(
         kept = {**held, **secrets}
         _require_fitting(connector, settings, kept)
         row.settings, row.sealed = dict(settings), seal(kept)
+        if row.environment != environment:
+            row.environment_at = now
         row.environment, row.is_simulated = environment, is_simulated
         row.revision += 1
         row.changed_at = now

@@ -20,6 +20,7 @@ from playbooks.domain.notices import ASKS_TO_DECIDE, Medium, NoticeKind, When
 from playbooks.domain.statuses import NoticeStatus, RequestStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Notice
+from playbooks.models.break_glass import BreakGlassReview
 from playbooks.models.decisions import Decision
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.moves import move_many
@@ -115,6 +116,10 @@ def _why_unwanted(notice: Notice) -> str:
         and rules_of(person).when(kind, medium) is When.NEVER
     ):
         return "It is not wanted any more."
+    if kind is NoticeKind.REVIEW_DUE and BreakGlassReview.objects.filter(
+        break_glass__request=notice.about_id
+    ):
+        return "It was reviewed before."
     return _why_closed(notice) if kind in ASKS_TO_DECIDE else ""
 
 

@@ -36,6 +36,7 @@ def ask_again(request: UUID, *, caller: Caller, evidence: str) -> Run:
         raise Invalid([("/evidence", "Say what is new since it was denied: whoever decides will read it.")])
     with transaction.atomic(durable=True):
         row, change = open_change(request, now=timezone.now(), actor_of=caller)
+        caller.require_on("start_run", row.run, f"approval request {request}")
         _require_denied(row)
         for denied in _denied_of(row.run):
             _mark(change, denied, caller, evidence)

@@ -5,8 +5,11 @@ The duty rules count humans, so this decides who may decide what: nobody says it
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from allauth.socialaccount.models import SocialAccount
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from playbooks import audit
@@ -14,7 +17,7 @@ from playbooks.access.identities import accounts_of
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.duties import Denial
 from playbooks.domain.verbs import Verb
-from playbooks.models import Principal
+from playbooks.models import Principal, PrincipalKind
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
 
@@ -22,36 +25,36 @@ OWN_IDENTITY = Denial("own_identity", "You may not say this of your own accounts
 
 
 def link(account: Principal, to: Principal, *, caller: Caller | None) -> None:
-    """Says that `account` is a further account of the human whose account `to` is. Without a caller it is the command
+    """Says that all accounts of the human of `account` are of the human of `to`. Without a caller it is the command
     line, that is, whoever runs the machine.
 
     Raises Refused without the permission or for accounts of the caller's own, Invalid for service accounts.
     """
     _authorize(caller, account, to)
+    if not (account.is_person and to.is_person):
+        raise Invalid(
+            [("/same_person_as", "Only people have further accounts; a service account has an owner.")]
+        )
     with transaction.atomic(durable=True):
-        account, to = _locked(account, to)
-        first = to.same_person_as or to
-        if not (account.is_person and first.is_person):
-            raise Invalid(
-                [("/same_person_as", "Only people have further accounts; a service account has an owner.")]
-            )
-        if first in {account, account.same_person_as}:
+        people = _locked()
+        joining, first = (people[each].same_person_as_id or each for each in (account.pk, to.pk))
+        if joining == first:
             raise Invalid([("/same_person_as", f"{account} and {to} are one person already.")])
-        # Accounts that were linked to this one follow it, so that there is never a chain.
-        Principal.objects.filter(same_person_as=account).update(same_person_as=first)
-        Principal.objects.filter(pk=account.pk).update(same_person_as=first)
-        _note(Verb.IDENTITY_LINKED, account, caller, {"same_person_as": first.username})
+        # Accounts that were linked to it follow, so that there is never a chain.
+        Principal.objects.filter(Q(pk=joining) | Q(same_person_as=joining)).update(same_person_as=first)
+        _note(Verb.IDENTITY_LINKED, account, caller, {"same_person_as": people[first].username})
 
 
 def unlink(account: Principal, *, caller: Caller | None) -> None:
-    """Says that `account` is somebody's only account, as before it was linked."""
+    """Says that `account` is somebody's only account. Raises Missing where it is no further one."""
     _authorize(caller, account)
     with transaction.atomic(durable=True):
-        (account,) = _locked(account)
-        if account.same_person_as is None:
+        people = _locked()
+        first = people[account.pk].same_person_as_id if account.pk in people else None
+        if first is None:
             raise Missing(f"{account} is no further account of anybody.")
         Principal.objects.filter(pk=account.pk).update(same_person_as=None)
-        _note(Verb.IDENTITY_UNLINKED, account, caller, {"same_person_as": account.same_person_as.username})
+        _note(Verb.IDENTITY_UNLINKED, account, caller, {"same_person_as": people[first].username})
 
 
 def provision(person: Principal, *, provider: str, subject: str, caller: Caller | None) -> None:
@@ -92,12 +95,10 @@ def _authorize(caller: Caller | None, *accounts: Principal) -> None:
         raise Refused(OWN_IDENTITY)
 
 
-def _locked(*accounts: Principal) -> tuple[Principal, ...]:
-    """The rows, locked, all in the same order."""
-    keys = [each.pk for each in accounts]
-    rows = Principal.objects.select_for_update().filter(pk__in=keys).order_by("pk")
-    found = {row.pk: row for row in rows}
-    return tuple(found[key] for key in keys)
+def _locked() -> dict[UUID, Principal]:
+    """Every person, locked: two links at once could make a chain, whichever two accounts each of them names."""
+    rows = Principal.objects.select_for_update(no_key=True).filter(kind=PrincipalKind.PERSON)
+    return {row.pk: row for row in rows.order_by("pk")}
 
 
 def _note(verb: Verb, account: Principal, caller: Caller | None, facts: dict[str, object]) -> None:

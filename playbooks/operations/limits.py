@@ -84,6 +84,7 @@ def is_beyond_blast_radius(step: Step, call: Call, now: datetime) -> bool:
     if (
         connection is None
         or connection.most_targets is None
+        or step.undoes_id is not None
         or call.is_simulated
         or call.action.effect not in GRAVE
     ):

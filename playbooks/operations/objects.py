@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import cast
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
+from playbooks.access.grants import GRANTS
 from playbooks.audit import Stream, Subject
 from playbooks.models import ApprovalRequest, Case, Connection, Playbook, Source
 from playbooks.operations.caller import Caller
@@ -15,22 +16,16 @@ from playbooks.operations.rights import open_requests
 
 Owned = Case | Playbook | Connection | Source
 
-# By what each is called in addresses and forms: its table, and the column of its name there.
-KINDS: Mapping[str, tuple[type[Owned], str]] = {
-    "case": (Case, "pk"),
-    "playbook": (Playbook, "slug"),
-    "connection": (Connection, "name"),
-    "source": (Source, "slug"),
-}
+KINDS = {tables.kind: model for model, tables in GRANTS.items()}
 
 
 def object_named(kind: str, key: str, *, caller: Caller) -> Owned:
     """The object, locked. Raises Invalid for an unknown kind, Missing for an unknown one, Hidden beyond reach."""
     if kind not in KINDS:
         raise Invalid([("/kind", f"A kind is one of {', '.join(KINDS)}.")])
-    model, column = KINDS[kind]
+    model = cast("type[Owned]", KINDS[kind])
     try:
-        found = model._default_manager.select_for_update().filter(**{column: key}).first()
+        found = model._default_manager.select_for_update().filter(**{GRANTS[model].key: key}).first()
     except (ValidationError, ValueError):
         found = None
     if found is None:
@@ -40,7 +35,7 @@ def object_named(kind: str, key: str, *, caller: Caller) -> Owned:
 
 
 def kind_of(row: Owned) -> str:
-    return next(kind for kind, (model, _) in KINDS.items() if isinstance(row, model))
+    return GRANTS[type(row)].kind
 
 
 def stream_of(row: Owned) -> Stream:

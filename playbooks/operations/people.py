@@ -65,8 +65,9 @@ def create_within(
     kind: PrincipalKind = PrincipalKind.PERSON,
     is_superuser: bool = False,
     owner: Principal | None = None,
+    granted_by: Principal | None = None,
 ) -> Principal:
-    """`create`, in the caller's transaction."""
+    """`create`, in the caller's transaction. `granted_by` is who gives the roles."""
     person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser, owner=owner)
     _check_owner(person)
     person.set_password(password)
@@ -76,7 +77,7 @@ def create_within(
         facts["owner"] = owner.username
     audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
     for role in roles:
-        grant_within(person, role, actor=actor, granted_by=None, now=now)
+        grant_within(person, role, actor=actor, granted_by=granted_by, now=now)
     return person
 
 

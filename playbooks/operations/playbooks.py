@@ -102,6 +102,7 @@ def send_back(slug: str, number: int, *, caller: Caller, reason: str) -> Playboo
     reason = _reason(reason)
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
+        caller.require_within_reach(version.playbook, _version_name(slug, number))
         reviews = access.may(caller.principal, "publish_playbook", on=version.playbook)
         if not reviews and version.author_id != caller.principal.pk:
             raise no_permission("send back what somebody else wrote")

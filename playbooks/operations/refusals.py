@@ -31,6 +31,8 @@ CONFLICTS = frozenset(
         "alert_not_new",
         "case_closed",
         "version_status",
+        "listed_already",
+        "not_listed",
         "team_ended",
         "role_ended",
         "role_built_in",
@@ -74,12 +76,14 @@ class Invalid(Exception):
 
 
 class Unsound(Exception):
-    """The text is no playbook, or one that cannot run. `problems` has each with its line and column."""
+    """The text is no playbook (or policy: `what`), or one that cannot be used. `problems` has each with its line and
+    column.
+    """
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], what: str = "playbook") -> None:
         self.problems = problems
         count = f"{len(problems)} problems" if len(problems) != 1 else "a problem"
-        super().__init__(f"The playbook has {count}.")
+        super().__init__(f"The {what} has {count}.")
 
 
 class Missing(Exception):

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from playbooks.access.filling import unfilled
 from playbooks.access.profile import profile_at
 from playbooks.audit import Subject
 from playbooks.domain.canonical import canonical, digest
@@ -21,14 +22,15 @@ from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.notices import NoticeKind
+from playbooks.domain.policies.judging import Matched
 from playbooks.domain.profiles import capped
 from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Alternative, ApprovalRequest, Run, Seat, Step
+from playbooks.models import Alternative, ApprovalRequest, Connection, Run, Seat, Step
 from playbooks.models.decisions import Decision
-from playbooks.operations import telling
+from playbooks.operations import asks, telling
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
@@ -37,8 +39,10 @@ from playbooks.operations.influence import authors_behind, requesters_of, throug
 from playbooks.operations.moves import move, wait
 from playbooks.operations.questions import shown_to_people
 from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
+from playbooks.operations.undo_calls import covered_undo
 
 BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
+ASKED_BY = "Nothing above it has approved this, so it has to be approved itself: {policies} asks for it."
 OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
 # What people are told when a request is closed. Who withdraws one, and consumes it, knows.
 TOLD = {
@@ -47,8 +51,12 @@ TOLD = {
     RequestStatus.EXPIRED: NoticeKind.REQUEST_DENIED,
     RequestStatus.VOIDED: NoticeKind.REQUEST_VOIDED,
 }
+IN_FORCE = (
+    *(RequestStatus.OPEN.value, RequestStatus.GRANTED.value),
+    *(RequestStatus.PASSED.value, RequestStatus.CONSUMED.value),
+)
 REMIND_AFTER = 0.75  # of the time that a gate gives
-IN_FORCE = (RequestStatus.OPEN.value, RequestStatus.GRANTED.value, RequestStatus.CONSUMED.value)
+POLICY_QUESTION = "Let {step} go on? It is asked for by {policies}."
 
 
 def open_gate(change: Change, frame: Frame, gate: Step) -> None:
@@ -60,21 +68,34 @@ def open_gate(change: Change, frame: Frame, gate: Step) -> None:
     wait(gate, WaitReason.APPROVAL, now=change.now, due_at=request.due_at)
 
 
-def open_own(change: Change, frame: Frame, step: Step) -> None:
-    """A step that is to do more than its connection may do by itself waits for an approval of its own."""
-    request = _open(change, frame, step, moment(change.now))
-    wait(step, WaitReason.APPROVAL, now=change.now, due_at=request.due_at, sentence=BEYOND)
+def open_own(change: Change, frame: Frame, step: Step, asking: Sequence[Matched]) -> None:
+    """A step for which policies, or the limit of its connection, ask more than was approved waits for an approval of
+    its own.
+    """
+    request = _open(change, frame, step, moment(change.now), kept=asks.as_asked(asking))
+    names = [name for name in stored_subject(request)["policies"] if name != asks.LIMIT]
+    sentence = ASKED_BY.format(policies=" and ".join(names)) if names else BEYOND
+    wait(step, WaitReason.APPROVAL, now=change.now, due_at=request.due_at, sentence=sentence)
 
 
-def renew(change: Change, request: ApprovalRequest, *, changed: str, frozen_at: str) -> ApprovalRequest:
+def renew(
+    change: Change,
+    request: ApprovalRequest,
+    *,
+    changed: str,
+    frozen_at: str,
+    asking: Sequence[Matched] = (),
+) -> ApprovalRequest:
     """Voids a request whose subject has changed, and asks again about what it says now.
 
     Steps that were to run under it wait for the new one. `changed` names the field, `frozen_at` is the moment that
-    the expressions of the covered steps see as `now`.
+    the expressions of the covered steps see as `now`, `asking` is what policies ask besides.
     """
     close(change, request, RequestStatus.VOIDED, Verb.REQUEST_VOIDED, changed=changed)
     gate = request.step
-    renewed = _open(change, open_frame(change.run, gate.frame), gate, frozen_at)
+    about = stored_subject(request)
+    kept = asks.kept_and_new(about.get("policies", {}), about["seats"], asking)
+    renewed = _open(change, open_frame(change.run, gate.frame), gate, frozen_at, kept=kept)
     tell_deadline(renewed)
     return renewed
 
@@ -100,8 +121,12 @@ def waiting_for(request: ApprovalRequest) -> list[Step]:
     about = stored_subject(request)
     keys = {about["gate"], *(item["step"] for item in about["covered"])}
     unknown = set(about["not_covered"])
-    waiting = request.run.steps.filter(round=0, wait_reason=WaitReason.APPROVAL).order_by("position")
-    return [step for step in waiting if step.key in keys or not unknown.isdisjoint(unknown_keys(step.key))]
+    waiting = request.run.steps.filter(round=request.step.round, wait_reason=WaitReason.APPROVAL)
+    return [
+        step
+        for step in waiting.order_by("position")
+        if step.key in keys or not unknown.isdisjoint(unknown_keys(step.key))
+    ]
 
 
 def tell_deadline(request: ApprovalRequest) -> None:
@@ -136,21 +161,29 @@ def current_subject(request: ApprovalRequest, frame: Frame) -> dict[str, Any]:
     approved = {item["step"]: item for item in stored["covered"]}
     composed = compose(frame, request.step, frozen_at=stored["frozen_at"])
     fresh = {item.step: item.as_json() for item in composed.covered}
+    phase = "undo" if request.step.undoes_id else "do"
+    asking = asks.of_calls(request.run, composed.covered, timezone.now(), phase=phase)
     return {
         **stored,
-        **terms(request.step),
+        **terms(request, asking),
         "covered": [
             fresh.get(key, item if key in composed.begun else None) for key, item in approved.items()
         ],
     }
 
 
-def terms(asking: Step) -> dict[str, Any]:
-    """The parts of a subject that do not depend on parameters. `asking` is the gate, or a step that asks itself."""
-    profile = profile_at(timezone.now())
+def terms(request: ApprovalRequest, asking: Sequence[Matched]) -> dict[str, Any]:
+    """The parts of a subject that do not depend on parameters, where policies ask this now: the stricter of then and
+    now, under the profile of now.
+    """
+    step, stored, profile = request.step, stored_subject(request), profile_at(timezone.now())
+    kept, own = stored.get("policies", {}), _own_seats(request.step)
+    limit = [asks.beyond_limit_of(_connection_of(step))] if asks.LIMIT in kept else []
+    policies = asks.kept_and_new(kept, asks.seats_with(own, kept), [*asking, *limit])
     return {
-        "version": definition_of(asking.run.version_id).digest,
-        "seats": capped(profile, _seats_of(asking)),
+        "version": definition_of(step.run.version_id).digest,
+        "policies": policies,
+        "seats": capped(profile, asks.seats_with(own, policies)),
         "profile": profile.value,
     }
 
@@ -162,6 +195,8 @@ def is_shown(request: ApprovalRequest, step: Step) -> bool:
 
 def covered_now(frame: Frame, step: Step, now: str) -> Covered:
     """What would run for the step, as an approval shows it. Raises ExpressionError."""
+    if step.undoes is not None:
+        return covered_undo(step, step.undoes)
     document = definition_of(frame.run.version_id).steps[step.name]
     return covered_call(frame.run, FutureCall(step.key, document, frame.scope(now)))
 
@@ -179,11 +214,17 @@ def shown_moment(asking: Sequence[Step], now: datetime) -> str:
     return str(stored_subject(latest)["frozen_at"]) if latest else moment(now)
 
 
-def _seats_of(asking: Step) -> list[str]:
+def _own_seats(asking: Step) -> list[str]:
+    """Those of a gate as they are written. A step that asks itself has none: others ask for it."""
     document = definition_of(asking.run.version_id).steps[asking.name]
-    if asking.kind == "approve":
-        return list(seats_of_gate(definition_of(asking.run.version_id).playbook, document, actions()))
-    return [connection_for(actions()[document.do], connection_name(document)).targets_role]
+    if asking.kind != "approve":
+        return []
+    return list(seats_of_gate(definition_of(asking.run.version_id).playbook, document, actions()))
+
+
+def _connection_of(step: Step) -> Connection:
+    document = definition_of(step.run.version_id).steps[step.name]
+    return connection_for(actions()[document.do], connection_name(document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +238,8 @@ class Composition:
 
 def compose(frame: Frame, gate: Step, *, frozen_at: str) -> Composition:
     """Resolves what is still to run behind `gate`, turn by turn. What is not known yet is not covered."""
+    if gate.undoes is not None:
+        return Composition([covered_undo(gate, gate.undoes)], [], frozenset())
     run, definition = frame.run, definition_of(frame.run.version_id)
     ids = covered_by(definition.playbook, gate.name, actions()) if gate.kind == "approve" else [gate.name]
     calls = list(calls_behind(definition, frame.path, frame.scope(frozen_at), ids))
@@ -217,26 +260,48 @@ def _begun(run: Run, keys: Sequence[str]) -> frozenset[str]:
     return frozenset(rows.values_list("key", flat=True))
 
 
-def _open(change: Change, frame: Frame, gate: Step, frozen_at: str) -> ApprovalRequest:
+def _open(
+    change: Change, frame: Frame, gate: Step, frozen_at: str, *, kept: asks.Asked | None = None
+) -> ApprovalRequest:
+    """`kept` is what policies have asked before, or what somebody else asks."""
     run, definition = change.run, definition_of(change.run.version_id)
     document = definition.steps[gate.name]
-    composed, agreed = compose(frame, gate, frozen_at=frozen_at), terms(gate)
+    composed = compose(frame, gate, frozen_at=frozen_at)
+    phase = "undo" if gate.undoes_id else "do"
+    asked = asks.of_calls(run, composed.covered, change.now, phase=phase)
+    own, profile = _own_seats(gate), profile_at(timezone.now())
+    policies = (
+        asks.as_asked(asked) if kept is None else asks.kept_and_new(kept, asks.seats_with(own, kept), asked)
+    )
     about = subject(
         run=str(run.pk),
         version_digest=definition.digest,
         gate=gate.key,
         frozen_at=frozen_at,
-        seats=agreed["seats"],
-        profile=agreed["profile"],
+        seats=capped(profile, asks.seats_with(own, policies)),
+        profile=profile.value,
+        policies=policies,
         covered=composed.covered,
         not_covered=composed.not_covered,
     )
-    question = str(render(document.approve or OWN_QUESTION.format(step=gate.key), frame.scope(frozen_at)))
+    question = (
+        str(render(document.approve, frame.scope(frozen_at)))
+        if gate.kind == "approve"
+        else _own_question(gate, policies)
+    )
     request = _create(change, gate, about, question, shown_to_people(frame, document.show))
     _place_seats(request, about["seats"])
     _note_opened(change, request, definition)
     change.tellings += telling.request_opened(request)
     return request
+
+
+def _own_question(step: Step, policies: asks.Asked) -> str:
+    names = [name for name in policies if name != asks.LIMIT]
+    if not names:
+        return OWN_QUESTION.format(step=step.key)
+    what = f"the undo of {step.key}" if step.undoes_id else step.key
+    return POLICY_QUESTION.format(step=what, policies=" and ".join(names))
 
 
 def _create(
@@ -294,6 +359,7 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "authors": request.authors,
             "profile": request.profile,
             "denials_to_end": request.denials_to_end,
+            "unfillable": list(unfilled([request], change.now)[request.pk]),
             "denied_before": _those_who_denied(request.previous),
             "through": request.through,
             "playbook": definition.slug,

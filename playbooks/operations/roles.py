@@ -7,6 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -15,7 +17,7 @@ from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.duties import Denial
 from playbooks.domain.roles import PERMISSIONS, ROLES
 from playbooks.domain.verbs import Verb
-from playbooks.models import CustomRole, Membership
+from playbooks.models import CustomRole, Membership, Principal
 from playbooks.operations import people
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
@@ -56,6 +58,27 @@ def deactivate(username: str, *, caller: Caller) -> tuple[Blocked, ...]:
         watch = Watch(open_requests(seats__role__in=list(held)))
         people.deactivate_within(person, actor=caller.actor, now=timezone.now())
         return watch.blocked()
+
+
+def create_person(
+    username: str, *, caller: Caller, name: str, password: str, roles: Sequence[str]
+) -> Principal:
+    """A new person with roles, which the caller gives. Raises Invalid for a bad password and a name that is taken."""
+    caller.require("manage_people", "make people")
+    try:
+        validate_password(password)
+    except ValidationError as error:
+        raise Invalid([("/password", " ".join(error.messages))]) from None
+    with transaction.atomic(durable=True):
+        return people.create_within(
+            username,
+            actor=caller.actor,
+            name=name,
+            password=password,
+            roles=roles,
+            now=timezone.now(),
+            granted_by=caller.principal,
+        )
 
 
 def create(slug: str, *, caller: Caller, title: str, permissions: Sequence[str]) -> CustomRole:

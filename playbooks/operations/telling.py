@@ -13,9 +13,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from playbooks.access.facts import could_decide, seats_of
+from playbooks.access.glass import REVIEW, facts_to_review, holders
+from playbooks.domain.break_glass import review_denials, review_due_at
 from playbooks.domain.notices import NoticeKind
 from playbooks.domain.plain_text import one_line
-from playbooks.models import ApprovalRequest, Expiry, Question, Run, Step
+from playbooks.models import ApprovalRequest, BreakGlass, Expiry, Principal, Question, Run, Step
 from playbooks.operations.notices import Telling, reachable
 
 TITLE = 160
@@ -57,6 +59,24 @@ def request_closed(request: ApprovalRequest, kind: NoticeKind, sentence: str = "
             people=frozenset(people),
             roles=_roles(request),
         )
+    ]
+
+
+def glass_broken(glass: BreakGlass, request: ApprovalRequest) -> list[Telling]:
+    """Everybody concerned, at once: who asked, decided, or would have decided; and those who could review it."""
+    asked, decided = set(request.requesters), request.decisions.values_list("person", flat=True)
+    reviewers = [each.pk for each in holders(REVIEW) if not review_denials(facts_to_review(each, glass))]
+    concerned = {
+        *(UUID(each) for each in asked),
+        *decided,
+        *reviewers,
+        *(each.pk for each in _fitting(request)),
+    }
+    why = f"{one_line(glass.person_name)} ran past its gate: {one_line(glass.reason)}"
+    due_at = review_due_at(glass.broken_at, request.run.case.closed_at)
+    return [
+        _of_glass(NoticeKind.GLASS_BROKEN, "Break-glass", request, [why], concerned - {glass.person_id}),
+        _of_glass(NoticeKind.REVIEW_DUE, "Review due", request, [why, _until(due_at)], reviewers),
     ]
 
 
@@ -120,14 +140,33 @@ def run_path(run: UUID) -> str:
     return f"/runs/{run}/"
 
 
+def _of_glass(
+    kind: NoticeKind, head: str, request: ApprovalRequest, more: Iterable[str], people: Iterable[UUID]
+) -> Telling:
+    return Telling(
+        kind,
+        ("request", str(request.pk)),
+        _title(head, request.question),
+        _lines(_of_run(request.run), *more),
+        request_path(request.pk),
+        people=frozenset(people),
+        roles=None,
+    )
+
+
 def _deciders(request: ApprovalRequest) -> frozenset[UUID]:
     """Those who could be told and whom no rule forbids to decide, by the facts of now."""
+    return could_decide(request, _fitting(request))
+
+
+def _fitting(request: ApprovalRequest) -> list[Principal]:
+    """Those who could be told and who fit a seat, whatever the rules say of them."""
     seats = seats_of([request], timezone.now())[request.pk]
     all_seats = [*seats, *(other for seat in seats for other in seat.also)]
     meant = {UUID(person) for seat in all_seats for person in seat.people or ()}
     is_meant = Q(pk__in=meant) | Q(substitutions__person__in=meant)
     by_role = Q(memberships__group__name__in=[seat.role for seat in all_seats if seat.people is None])
-    return could_decide(request, list(reachable().filter(is_meant | by_role).distinct()))
+    return list(reachable().filter(is_meant | by_role).distinct())
 
 
 def _to_decide(request: ApprovalRequest, kind: NoticeKind, head: str, *, again: str = "") -> Telling:

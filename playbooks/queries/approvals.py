@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +17,14 @@ from django.utils import timezone
 from playbooks import access
 from playbooks.access.delegations import substitutions
 from playbooks.access.facts import facts_to_approve
+from playbooks.access.filling import unfilled
 from playbooks.access.seats import names_of
+from playbooks.access.teams import teams_of
 from playbooks.connectors.registry import catalogue
 from playbooks.domain.actions import Catalogue
 from playbooks.domain.duties import Denial, denials
 from playbooks.domain.statuses import RequestStatus
+from playbooks.domain.stepup import demanded
 from playbooks.models import Alternative, ApprovalRequest, Late, Principal, Seat
 from playbooks.models.decisions import Decision, Withdrawal
 from playbooks.queries import references
@@ -28,7 +32,8 @@ from playbooks.queries.references import AlertReference, CaseReference, Person, 
 
 LATE_SENTENCES: Mapping[str, str] = {
     Late.DENY: "If nobody decides in time, it counts as denied.",
-    Late.ESCALATE: "If nobody decides in time, it is put above all others and gets the same time once more.",
+    Late.ESCALATE: "If nobody decides in time, it goes on to those whom the gate names, stands above all others and "
+    "gets the same time once more.",
     Late.HOLD: "If nobody decides in time, it stays open, marked as late.",
 }
 
@@ -52,23 +57,30 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class SeatView:
-    """`filled_by` is a username."""
+    """`filled_by` is a username. `source` says which rule asks for the seat; `is_fillable` whether anybody could take
+    it as the people are now.
+    """
 
     role: str
     title: str
+    source: str
+    is_fillable: bool
     filled_by: str | None
     filled_by_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """`withdrawn_at` and the reason are of a decision that its person took back, so that it counts no more."""
+    """`withdrawn_at` and the reason are of a decision that its person took back, so that it counts no more. The
+    `address` from which it was made is for who may see the audit log, and empty for others.
+    """
 
     person: str
     verdict: str
     comment: str
     digest: str
     decided_at: datetime
+    address: str
     withdrawn_at: datetime | None
     withdrawn_because: str
 
@@ -86,6 +98,9 @@ class Previous:
 @dataclass(frozen=True, slots=True)
 class RequestView:
     """`subject` is what `digest` is the SHA-256 of, in canonical form (RFC 8785); `items` say it for people.
+
+    `step_up` is what an approval takes beyond a session: "", "fresh" (a proof of the last five minutes), or "bound"
+    (one over this very decision).
 
     `denials` are all the duty rules that forbid the viewer to approve; the first is `denial`. `may_ask_again` says
     whether it can be asked again, by who may start runs. `gone_on_to` are those who may take any seat too, since it
@@ -121,12 +136,18 @@ class RequestView:
     profile: str
     late: str
     late_sentence: str
+    step_up: str
     may_withdraw_decision: bool
     may_withdraw: bool
     may_ask_again: bool
     may_decide: bool
     denial: Denial | None
     denials: tuple[Denial, ...]
+
+    @property
+    def cannot_be_granted(self) -> bool:
+        """Whether a seat is left that nobody could take."""
+        return not all(seat.is_fillable for seat in self.seats)
 
 
 def requests(person: Principal) -> QuerySet[ApprovalRequest]:
@@ -146,6 +167,24 @@ def inbox(person: Principal) -> QuerySet[ApprovalRequest]:
     return rows.annotate(urgency=_URGENCY).order_by("urgency", "due_at", "pk")
 
 
+def decidable(person: Principal) -> QuerySet[ApprovalRequest]:
+    """Of the inbox what the person has no hand in and has not decided: in all likelihood theirs to decide."""
+    own = str(person.pk)
+    rows = inbox(person).exclude(decisions__person=person.pk)
+    for hand in ("requesters", "authors", "through"):
+        rows = rows.exclude(**{f"{hand}__has_key": own})
+    return rows
+
+
+def owed_by_teams(person: Principal) -> QuerySet[ApprovalRequest]:
+    """The open requests that are a matter of the person's teams: the case's team, else the playbook's."""
+    teams = teams_of([person.pk])[person.pk]
+    of_case = Q(run__case__team__in=teams)
+    of_playbook = Q(run__case__team=None, run__version__playbook__team__in=teams)
+    rows = requests(person).filter(of_case | of_playbook, status=RequestStatus.OPEN)
+    return rows.annotate(urgency=_URGENCY).order_by("urgency", "due_at", "pk")
+
+
 def _seats_for(person: Principal) -> set[str]:
     """Which seats are for the person: by their roles, or as somebody who is meant or stands in for such a one."""
     now = timezone.now()
@@ -160,9 +199,10 @@ def requested_by(person: Principal) -> QuerySet[ApprovalRequest]:
 
 
 def views(rows: Sequence[ApprovalRequest], person: Principal) -> list[RequestView]:
-    """The rows as `person` sees them, in two queries for all."""
+    """The rows as `person` sees them, in as many queries for many as for one."""
     facts = facts_to_approve(person, rows)
-    return [_view(row, denials(facts[row.pk]), person) for row in rows]
+    seen = _Seen(person, access.may(person, "see_audit"), unfilled(rows, timezone.now()))
+    return [_view(row, denials(facts[row.pk]), seen) for row in rows]
 
 
 def request_view(request: UUID, person: Principal) -> RequestView | None:
@@ -196,7 +236,17 @@ def _actions() -> Catalogue:
     return catalogue()
 
 
-def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], person: Principal) -> RequestView:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """By whom, and what all the rows need."""
+
+    person: Principal
+    with_addresses: bool
+    unfilled: Mapping[UUID, tuple[str, ...]]
+
+
+def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], seen: _Seen) -> RequestView:
+    person = seen.person
     subject, is_open = json.loads(row.subject), row.status == RequestStatus.OPEN
     own = [each for each in row.decisions.all() if each.person_id == person.pk and each.stands]
     return RequestView(
@@ -210,11 +260,11 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], person: Principal
         items=tuple(_item(each) for each in subject["covered"]),
         not_covered=tuple(subject["not_covered"]),
         shown=row.shown,
-        seats=tuple(_seat(each) for each in row.seats.all()),
+        seats=_seats(row, seen.unfilled[row.pk] if is_open else ()),
         gone_on_to=tuple(references.role_title(each.role) for each in row.alternatives.all()),
-        decisions=tuple(_decision(each) for each in row.decisions.all()),
+        decisions=tuple(_decision(each, seen.with_addresses) for each in row.decisions.all()),
         denials_to_end=row.denials_to_end,
-        previous=_previous(row.previous),
+        previous=_previous(row.previous, seen.with_addresses),
         requested_by=references.person(row.run.requested_by),
         requesters=tuple(row.requesters.values()),
         authors=tuple(row.authors.values()),
@@ -229,6 +279,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], person: Principal
         profile=row.profile,
         late=row.late,
         late_sentence=LATE_SENTENCES[row.late],
+        step_up=demanded(subject),
         may_withdraw_decision=is_open and bool(own),
         may_withdraw=is_open and str(person.pk) in row.requesters,
         may_ask_again=row.status == RequestStatus.DENIED and not (row.previous_id or row.asked_again_at),
@@ -268,17 +319,35 @@ def _undo_sentence(undo: Mapping[str, Any] | str) -> str:
     return f"Can be taken back: {label} ({undo['action']}) through {undo['connection']['name']} with {parameters}."
 
 
-def _seat(seat: Seat) -> SeatView:
+def _seats(row: ApprovalRequest, unfilled: Sequence[str]) -> tuple[SeatView, ...]:
+    """`unfilled` names as many seats as nobody could take: the last ones of that name that are empty."""
+    left, found = Counter(unfilled), []
+    for seat in reversed(row.seats.all()):
+        is_fillable = seat.filled_by is not None or not left[seat.role]
+        left[seat.role] -= not is_fillable
+        found.append(_seat(seat, _source(row), is_fillable))
+    return tuple(reversed(found))
+
+
+def _source(row: ApprovalRequest) -> str:
+    if row.step.kind == "approve":
+        return f"the gate {row.step.key} of {row.run.version}"
+    return "the limit of its connection"
+
+
+def _seat(seat: Seat, source: str, is_fillable: bool) -> SeatView:
     by = seat.filled_by
     return SeatView(
         role=seat.role,
         title=references.role_title(seat.role),
+        source=source,
+        is_fillable=is_fillable,
         filled_by=by.username if by else None,
         filled_by_name=str(by) if by else None,
     )
 
 
-def _decision(decision: Decision) -> DecisionView:
+def _decision(decision: Decision, with_address: bool) -> DecisionView:
     withdrawal: Withdrawal | None = getattr(decision, "withdrawal", None)
     return DecisionView(
         person=decision.person_name,
@@ -286,13 +355,14 @@ def _decision(decision: Decision) -> DecisionView:
         comment=decision.comment,
         digest=decision.digest,
         decided_at=decision.decided_at,
+        address=(decision.address or "") if with_address else "",
         withdrawn_at=withdrawal.withdrawn_at if withdrawal else None,
         withdrawn_because=withdrawal.reason if withdrawal else "",
     )
 
 
-def _previous(row: ApprovalRequest | None) -> Previous | None:
+def _previous(row: ApprovalRequest | None, with_addresses: bool) -> Previous | None:
     if row is None:
         return None
-    decisions = tuple(_decision(each) for each in row.decisions.all())
+    decisions = tuple(_decision(each, with_addresses) for each in row.decisions.all())
     return Previous(row.pk, decisions, row.evidence, str(row.asked_again_by or ""))

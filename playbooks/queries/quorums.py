@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from playbooks.access.filling import unfilled
 from playbooks.access.profile import profile_at
 from playbooks.access.seats import meant_by
 from playbooks.connectors.registry import catalogue
@@ -15,8 +16,10 @@ from playbooks.domain.playbook import Playbook, placed
 from playbooks.domain.profiles import capped
 from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.seats import Entitlement, fitting, match
-from playbooks.domain.statuses import VersionStatus
-from playbooks.models import Membership, PlaybookVersion, PrincipalKind
+from playbooks.domain.statuses import RequestStatus, VersionStatus
+from playbooks.models import ApprovalRequest, Membership, PlaybookVersion, PrincipalKind
+
+MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,21 @@ def unfillable_gates() -> tuple[Unfillable, ...]:
         found
         for version in published.order_by("playbook__slug")
         for found in _unfillable(version, roles, profile)
+    )
+
+
+def unfillable_requests() -> tuple[Unfillable, ...]:
+    """Every open request with a seat that nobody could take; the first thousand that fall due."""
+    rows = ApprovalRequest.objects.filter(status=RequestStatus.OPEN).select_related(
+        "step", "run__version__playbook"
+    )
+    related = ("seats", "decisions", "alternatives", "previous__decisions")
+    found = list(rows.order_by("due_at", "pk").prefetch_related(*related)[:MOST])
+    empty = unfilled(found, timezone.now())
+    return tuple(
+        Unfillable(row.run.version.playbook.slug, row.step.key, empty[row.pk])
+        for row in found
+        if empty[row.pk]
     )
 
 

@@ -42,7 +42,11 @@ class VersionReference:
 
 
 def person(principal: Principal | None) -> Person | None:
-    return Person(principal.pk, principal.username, str(principal)) if principal else None
+    return known(principal) if principal else None
+
+
+def known(principal: Principal) -> Person:
+    return Person(principal.pk, principal.username, str(principal))
 
 
 def case(row: Case) -> CaseReference:

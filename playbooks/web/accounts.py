@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from playbooks.models import Principal
+from playbooks.operations import sessions
+from playbooks.operations.caller import address_of
 
 
 class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -18,3 +22,9 @@ class ClosedAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """A deactivated account is answered like a wrong password; allauth would lead to a page about it."""
         person: Principal | None = super().authenticate(request, **credentials)
         return person if person is not None and person.is_active else None
+
+    def respond_user_inactive(self, request: HttpRequest, user: Principal) -> HttpResponse:
+        """The same after a passkey."""
+        sessions.refuse(user.username, address=address_of(request.META))
+        messages.error(request, "This did not work. Ask an administrator if it should have.")
+        return redirect("account_login")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from uuid import UUID
 
@@ -10,19 +11,24 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from playbooks import access
 from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, Verdict
+from playbooks.domain.stepup import need_of_decision
 from playbooks.operations import approvals as operations
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
 from playbooks.queries import approvals
+from playbooks.queries.approvals import RequestView
 from playbooks.queries.runs import run_view
 from playbooks.web.callers import caller_of, person_of, text_of
 from playbooks.web.graphs import graph_of_run
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.stepping_up import Ways, take_proof, ways
 
+DIGEST = re.compile("[0-9a-f]{64}")
 DONE = {
     RequestStatus.OPEN: "Your approval is recorded. Others still have to decide.",
     RequestStatus.GRANTED: "Your approval filled the last seat: the run goes on.",
@@ -45,11 +51,14 @@ def approval(request: HttpRequest, pk: UUID) -> HttpResponse:
 def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Decides on the digest that the page has shown; a refusal leaves the comment where it was."""
     try:
+        verdict = _verdict(request)
+        if verdict is Verdict.APPROVE and _takes_proof(request, pk):
+            take_proof(request, need_of_decision(_digest(request), verdict.value, "bound"))
         decided = operations.decide(
             pk,
             caller=caller_of(request),
-            verdict=_verdict(request),
-            shown_digest=request.POST.get("digest", "")[:64],
+            verdict=verdict,
+            shown_digest=_digest(request),
             comment=text_of(request, "comment"),
         )
     except Missing as error:
@@ -72,10 +81,34 @@ def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> H
         "graph": graph_of_run(run, url=reverse("run", args=[run.id])) if run else "",
         "refusal": refusal,
         "comment": request.POST.get("comment", ""),
+        "ways": _ways(request, view),
         "may_start": view.may_ask_again and access.may(person, "start_run"),
+        "may_see_people": access.may(person, "see_people"),
+        "printed_at": timezone.now(),
         "given": request.POST,
     }
     return render(request, "approval.html", context, status=refusal.status if refusal else HTTPStatus.OK)
+
+
+def _ways(request: HttpRequest, view: RequestView) -> Ways | None:
+    """How the reader gives the proof that an approval takes; None where it takes none of them."""
+    if not view.step_up or not view.may_decide:
+        return None
+    return ways(request, need_of_decision(view.digest, Verdict.APPROVE.value, view.step_up))
+
+
+def _takes_proof(request: HttpRequest, pk: UUID) -> bool:
+    """No proof is asked of whoever may not decide anyway, so that none is lost on it."""
+    view = approvals.request_view(pk, person_of(request))
+    return view is not None and bool(view.step_up) and view.may_decide
+
+
+def _digest(request: HttpRequest) -> str:
+    """That of the subject which the page has shown. Raises Invalid for what is no digest."""
+    digest = request.POST.get("digest", "")
+    if not DIGEST.fullmatch(digest):
+        raise Invalid([("/digest", "The form does not say what it is about. Open the page again.")])
+    return digest
 
 
 def _verdict(request: HttpRequest) -> Verdict:

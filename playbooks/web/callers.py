@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from playbooks import access
 from playbooks.models import Principal
 from playbooks.operations import sessions
-from playbooks.operations.caller import Caller, address_of
+from playbooks.operations.caller import Caller, address_of, session_of
 from playbooks.operations.refusals import Invalid, no_permission
 
 LONGEST_TEXT = 10_000
@@ -22,7 +22,8 @@ def person_of(request: HttpRequest) -> Principal:
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    return Caller(person_of(request), None, address_of(request.META))
+    session = session_of(request.session.session_key)
+    return Caller(person_of(request), None, address_of(request.META), session)
 
 
 def require(request: HttpRequest, permission: str, what: str) -> None:

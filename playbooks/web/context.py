@@ -16,6 +16,7 @@ from playbooks.operations import first_administrator
 from playbooks.queries import approvals, holds, profiles, questions, references
 from playbooks.queries.holds import HoldView
 from playbooks.queries.profiles import ProfileView
+from playbooks.web import single_sign_on
 
 COUNTED = 50  # more than these are not worth a number beside a word
 
@@ -71,6 +72,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "profile": SimpleLazyObject(lambda: _profile(request)),
         "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
+        "identity_providers": SimpleLazyObject(single_sign_on.providers),
         "nobody_yet": SimpleLazyObject(first_administrator.is_wanted),
     }
 
@@ -93,7 +95,7 @@ def _count(name: str, person: Principal) -> int:
     """How many requests and questions the person may decide and answer now."""
     if name != "inbox":
         return 0
-    rows = list(approvals.inbox(person)[:COUNTED])
+    rows = list(approvals.decidable(person)[:COUNTED])
     asked = questions.asked_of(person)[:COUNTED].count()
     return asked + sum(view.may_decide for view in approvals.views(rows, person))
 

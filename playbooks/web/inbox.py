@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -16,10 +17,16 @@ from playbooks.queries import approvals, questions
 from playbooks.queries.approvals import RequestView
 from playbooks.queries.unresolved import unresolved
 from playbooks.web.callers import person_of
-from playbooks.web.listing import choice, filters, page_of
+from playbooks.web.listing import choice, filters, page_of, search_of, searched
 
 AT_ONCE = 50
-SHOW = {"": "Waiting", "asked": "I asked for", "all": "All requests", "questions": "Questions"}
+SHOW = {
+    "": "Waiting",
+    "asked": "I asked for",
+    "owed": "My teams owe",
+    "all": "All requests",
+    "questions": "Questions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +55,28 @@ def inbox(request: HttpRequest) -> HttpResponse:
     if shown == "questions":
         asked = page_of(questions.questions(person), request, lambda found: questions.rows(found, person))
         return render(request, "questions.html", {"filters": tabs, "page": asked})
-    own = approvals.requested_by(person)
-    rows = own if shown == "asked" else approvals.requests(person).order_by("-opened_at", "-pk")
-    page = page_of(rows, request, lambda found: approvals.views(found, person))
-    return render(request, "requests.html", {"filters": tabs, "page": page, "title": SHOW[shown]})
+    search = search_of(request)
+    rows = searched(_rows(shown, person), search, "question", "run__case__title")
+    context = {
+        "filters": tabs,
+        "page": page_of(rows, request, lambda found: approvals.views(found, person)),
+        "title": SHOW[shown],
+        "search": search,
+        "also": {"show": shown},
+    }
+    return render(request, "requests.html", context)
+
+
+def _rows(shown: str, person: Principal) -> QuerySet[ApprovalRequest]:
+    if shown == "asked":
+        return approvals.requested_by(person)
+    if shown == "owed":
+        return approvals.owed_by_teams(person)
+    return approvals.requests(person).order_by("-opened_at", "-pk")
 
 
 def _waiting(person: Principal) -> Waiting:
-    mine = list(approvals.inbox(person)[:AT_ONCE])
+    mine = list(approvals.decidable(person)[:AT_ONCE])
     own = approvals.requested_by(person).filter(status=RequestStatus.OPEN)
     seen = approvals.requests(person).filter(status=RequestStatus.OPEN).order_by("due_at", "pk")
     views = approvals.views(_distinct([*mine, *own[:AT_ONCE], *seen[:AT_ONCE]]), person)

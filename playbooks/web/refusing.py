@@ -9,6 +9,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 
 from playbooks.domain.duties import Denial
+from playbooks.domain.stepup import RULE
 from playbooks.models import Principal
 from playbooks.operations import sessions
 from playbooks.operations.refusals import CONFLICTS, Hidden, Invalid, LostRace, Refused
@@ -31,8 +32,7 @@ def refusal_of(request: HttpRequest, error: NoAnswer) -> Refusal:
         sessions.refuse_call(caller_of(request), error, call=f"{request.method} {request.path}")
     match error:
         case Refused():
-            status = HTTPStatus.CONFLICT if error.rule in CONFLICTS else HTTPStatus.FORBIDDEN
-            return Refusal(status, error.denials)
+            return Refusal(_status(error.rule), error.denials)
         case Invalid():
             return Refusal(
                 HTTPStatus.BAD_REQUEST, tuple(Denial("", sentence) for _, sentence in error.errors)
@@ -40,6 +40,12 @@ def refusal_of(request: HttpRequest, error: NoAnswer) -> Refusal:
         case LostRace():
             sentence = "Somebody else changed this at the same moment. This is what it is now; try again."
             return Refusal(HTTPStatus.CONFLICT, (Denial("", sentence),))
+
+
+def _status(rule: str) -> HTTPStatus:
+    if rule == RULE:
+        return HTTPStatus.UNAUTHORIZED
+    return HTTPStatus.CONFLICT if rule in CONFLICTS else HTTPStatus.FORBIDDEN
 
 
 class RecordHidden:

@@ -11,6 +11,7 @@ from playbooks.web import (
     cases,
     cheating,
     comparing,
+    deciders,
     delegations,
     demo,
     dry_runs,
@@ -26,6 +27,7 @@ from playbooks.web import (
     runs,
     setting_up,
     starting,
+    stepping_up,
     taking_back,
 )
 
@@ -33,6 +35,8 @@ urlpatterns = [
     path("", inbox.inbox, name="inbox"),
     path("approvals/<uuid:pk>/", approvals.approval, name="approval"),
     path("approvals/<uuid:pk>/decide", approvals.decide, name="decide"),
+    path("step-up/", stepping_up.step_up, name="step-up"),
+    path("approvals/<uuid:pk>/who", deciders.deciders, name="approval-deciders"),
     path("approvals/<uuid:pk>/withdraw-decision", taking_back.withdraw_decision, name="withdraw-decision"),
     path("approvals/<uuid:pk>/withdraw", taking_back.withdraw_request, name="withdraw-request"),
     path("approvals/<uuid:pk>/ask-again", taking_back.ask_again, name="ask-again"),

@@ -71,6 +71,7 @@ def test_case_12_no_service_account_decides_even_in_a_session(gate: Gate, door: 
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
+        owner=gate.cast.admin,
     )
     refused(door, robot, gate.request, "token_not_person")
 

@@ -24,6 +24,9 @@ NO_PAGES = frozenset(
         "become",
         "hold-release",
         "check-playbook",
+        *("session-end", "sessions-end-others", "token-issue", "token-revoke"),
+        *("person-sessions-end", "person-link", "person-identity"),
+        *("app-code", "first-administrator"),  # while something is set up
     }
     | {"run-live"}
 )

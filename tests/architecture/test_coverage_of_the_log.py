@@ -66,6 +66,9 @@ SILENT = {
     "operations.moves.settle_with_step": "whoever moves a row says why; moves only writes",
     "operations.moves.wait": "whoever moves a row says why; moves only writes",
     "operations.people.note_use": "a token is used at every call; what the call does has its own entry",
+    "operations.stepup.begin": "a challenge is worth nothing; what answers it has an entry, whether it proves or not",
+    "operations.stepup.use": "uses a proof in the transaction of what needs it, which has its own entry",
+    "operations.stepup.require": "uses a proof in the transaction of what needs it, which has its own entry",
     "operations.requests.tell_deadline": "repeats on the gate the deadline that the request's entry names",
 }
 

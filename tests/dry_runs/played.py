@@ -29,6 +29,7 @@ from playbooks.operations import answers, approvals, events
 from playbooks.operations.caller import Caller
 from tests.cast import Cast
 from tests.dry_runs.chosen import Chosen
+from tests.proving import prove_decision
 
 MOST_ROUNDS = 500
 FAILED = Failed("It failed, as was chosen.", permanent=True)
@@ -112,6 +113,7 @@ class Played:
         return False
 
     def _vote(self, request: ApprovalRequest, name: str, verdict: Verdict) -> None:
+        prove_decision(self.cast.caller(name), request, verdict)
         approvals.decide(
             request.pk,
             caller=self.cast.caller(name),

@@ -18,6 +18,7 @@ from playbooks.operations import approvals
 from playbooks.operations.actions import actions
 from tests.cast import Cast
 from tests.executor.world import World
+from tests.proving import prove_decision
 
 STEPS = """\
   - id: gate
@@ -35,6 +36,7 @@ def test_a_destroying_action_waits_for_its_receipt(
 ) -> None:
     run = begin(STEPS)
     request = run.requests.get()
+    prove_decision(cast.caller("tier2"), request)
     approvals.decide(
         request.pk, caller=cast.caller("tier2"), verdict=Verdict.APPROVE, shown_digest=request.digest
     )

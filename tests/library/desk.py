@@ -45,6 +45,7 @@ from playbooks.operations import (
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Refused
 from tests.cast import ROLES, Cast, connect
+from tests.proving import prove_decision
 
 FOR_PEOPLE = [WaitReason.APPROVAL, WaitReason.ANSWER, WaitReason.EVENT]
 MOST_ROUNDS = 2_000
@@ -102,7 +103,7 @@ class Desk:
         return Run.objects.get(pk=run.pk)
 
     def caller(self, username: str) -> Caller:
-        return Caller(Principal.objects.get(username=username))
+        return Caller(Principal.objects.get(username=username), session=f"session of {username}")
 
     def settle(self) -> None:
         """Lets everything happen that needs no person."""
@@ -195,6 +196,7 @@ class Approve:
             assert _is_refused(request, stranger), f"{stranger.principal} may not approve {self.place}"
         for username in self.usernames:
             request = desk.request(self.place)
+            prove_decision(desk.caller(username), request)
             approvals.decide(
                 request.pk,
                 caller=desk.caller(username),
@@ -206,6 +208,7 @@ class Approve:
 
 
 def _is_refused(request: ApprovalRequest, caller: Caller) -> bool:
+    prove_decision(caller, request)
     try:
         approvals.decide(request.pk, caller=caller, verdict=Verdict.APPROVE, shown_digest=request.digest)
     except Refused:

@@ -25,11 +25,15 @@ from playbooks.models import (
     Hold,
     IdempotencyKey,
     Membership,
+    NeverTouch,
     Notice,
     NoticeChannel,
     NoticeRules,
+    PermitUse,
     Playbook,
     PlaybookVersion,
+    Policy,
+    PolicyVersion,
     Principal,
     ProfileChange,
     Question,
@@ -68,6 +72,7 @@ def make_rows() -> Rows:
         *_held(version.playbook, people[0]),
         *_told(people[0]),
         _profile(*people),
+        *_governed(step, *people),
         *_teams(case, people[0]),
         *_entry(),
         FirstAdministratorLink.objects.create(digest="7" * 64, expires_at=timezone.now()),
@@ -267,6 +272,37 @@ def _told(person: Principal) -> tuple[NoticeRules, NoticeChannel, Notice]:
     notice.created_at = notice.due_at = now
     notice.save(force_insert=True)
     return NoticeRules.objects.create(person=person), channel, notice
+
+
+def _governed(
+    step: Step, author: Principal, publisher: Principal
+) -> tuple[PolicyVersion, PermitUse, NeverTouch]:
+    """A policy in force, and a target that is on the list no more."""
+    now = timezone.now()
+    version = PolicyVersion.objects.create(
+        policy=Policy.objects.create(slug="edge", title="The edge", created_at=now),
+        number=1,
+        status="published",
+        source="",
+        document={},
+        digest="7" * 64,
+        author=author,
+        publisher=publisher,
+        created_at=now,
+    )
+    return (
+        version,
+        PermitUse.objects.create(version=version, step=step, target="far", used_at=now),
+        NeverTouch.objects.create(
+            kind="host",
+            value="dc1",
+            reason="A domain controller.",
+            added_by=author,
+            added_at=now,
+            removed_by=publisher,
+            removed_at=now,
+        ),
+    )
 
 
 def _entry() -> tuple[AuditStream, AuditEntry]:

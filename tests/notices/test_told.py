@@ -14,14 +14,16 @@ from django.utils import timezone
 from playbooks import executor
 from playbooks.domain.notices import Medium, NoticeKind, Rules, When
 from playbooks.domain.statuses import NoticeStatus, Verdict
+from playbooks.domain.stepup import Purpose, need_of
 from playbooks.models import ApprovalRequest, Connection, Notice, Principal, Run
-from playbooks.operations import approvals, notice_rules, people, stopping
+from playbooks.operations import approvals, break_glass, notice_rules, people, stopping
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.telling import request_path, run_path
 from tests.cast import BLOCK, Cast, connect, publish, start
 from tests.connectors.conftest import FarSide
 from tests.databases import any_time
 from tests.postbox import Postbox
+from tests.proving import prove
 
 __all__ = ["any_time"]
 
@@ -202,6 +204,27 @@ def test_whoever_is_meant_by_a_seat_that_is_no_role_is_told(ready: Cast, mailed:
     publish(ready, BLOCK.replace("{role: network-owner}", "{owner_of: target}"))
     asked(ready)
     assert {to for to, _ in told(mailed)} == {"tier2", "compliance"}
+
+
+def test_a_break_glass_is_told_to_everybody_concerned_and_to_those_who_could_review_it(
+    ready: Cast, mailed: Postbox
+) -> None:
+    """It does not wait for the end of anybody's quiet hours."""
+    people.grant(ready.admin, "break-glass", actor=SYSTEM, granted_by=None)
+    now = timezone.now()
+    quiet = Rules(
+        quiet_from=(now - timedelta(minutes=5)).time(), quiet_until=(now + timedelta(hours=2)).time()
+    )
+    notice_rules.set_rules(quiet, caller=ready.caller("tier2"))
+    request = asked(ready)
+    caller = ready.caller("admin")
+    prove(caller, need_of(Purpose.BREAK_GLASS, request.digest))
+    break_glass.use(request.pk, caller=caller, shown_digest=request.digest, reason="It spreads.")
+    found = told(mailed)
+    assert {to for to, head in found if head == "Break-glass"} >= {"analyst", "tier2", "netowner"}
+    assert ("admin", "Break-glass") not in found
+    assert {to for to, head in found if head == "Review due"} == {"compliance"}
+    assert "It spreads." in text_of(next(mail for mail in mailed.mails if _head(mail) == "Break-glass"))
 
 
 def test_a_role_shares_a_channel_that_gets_what_concerns_it(ready: Cast, chat: FarSide) -> None:

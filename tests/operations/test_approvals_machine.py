@@ -1,7 +1,9 @@
 """The sentence on the wall, against everything that people may do in any order: no step behind a gate ran without a
 valid quorum of distinct, entitled people, none of whom asked for it, over exactly the bytes that ran.
 
-What is valid is worked out here from the rows alone and by brute force, not with the code under test.
+What is valid is worked out here from the rows alone and by brute force, not with the code under test. At each
+decision the oracle of tests/domain/oracle.py has to say the same as the operation: the rules that forbid it, what
+becomes of the request, who sits.
 """
 
 from __future__ import annotations
@@ -29,13 +31,15 @@ from hypothesis.stateful import (
 
 from playbooks import executor
 from playbooks.domain.statuses import RequestStatus, Verdict
-from playbooks.models import ApprovalRequest, Attempt, Consumption, Membership, Step
+from playbooks.models import ApprovalRequest, Attempt, Connection, Consumption, Membership, Principal, Step
 from playbooks.models.decisions import Decision
 from playbooks.operations import approvals, connections, people, runs, stopping
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Missing, Refused
 from tests.cast import ATTACKER, Cast, connect, publish
 from tests.databases import take_down
+from tests.domain import oracle
+from tests.domain.oracle import Held, Vote, World
 
 GUARDED = """\
 playbook: guarded
@@ -88,6 +92,43 @@ def entitled(person: UUID) -> set[str]:
     """The roles that somebody active holds."""
     held = Membership.objects.filter(principal=person, principal__is_active=True)
     return set(held.values_list("group__name", flat=True))
+
+
+def world_of(request: ApprovalRequest) -> World:
+    """The world of the oracle, read from the rows."""
+    run = request.run
+    active = Principal.objects.filter(is_active=True).values_list("pk", flat=True)
+    held = Membership.objects.values_list("principal", "group__name")
+    decided = request.decisions.order_by("decided_at", "pk").values_list("person", "verdict")
+    is_stale = request.status == RequestStatus.OPEN and has_changed(request)
+    return World(
+        seats=tuple(SEATS),
+        active=frozenset(str(person) for person in active),
+        held=frozenset(Held(str(person), role) for person, role in held),
+        asked_by=frozenset({str(run.requested_by_id)}),
+        written_by=frozenset({str(run.version.author_id)}),
+        runs="something else" if is_stale else request.digest,
+        shown=request.digest,
+        status=request.status,
+        votes=tuple(Vote(str(person), verdict) for person, verdict in decided),
+    )
+
+
+def has_changed(request: ApprovalRequest) -> bool:
+    """Whether a connection was changed by which something is still to run."""
+    return any(
+        item["connection"]["revision"] != Connection.objects.get(pk=item["connection"]["id"]).revision
+        for item in json.loads(request.subject)["covered"]
+        if not Attempt.objects.filter(step__run=request.run, step__key=item["step"]).exists()
+    )
+
+
+def assert_seated(request: ApprovalRequest, world: World) -> None:
+    """Who has a seat by the rows sits as the oracle would have it."""
+    filled = request.seats.filter(filled_by__isnull=False).values_list("position", "filled_by")
+    assert {position: str(person) for position, person in filled} in oracle.seatings(
+        world, oracle.sitting(world)
+    )
 
 
 def is_quorum(people: list[set[str]], seats: list[str]) -> bool:
@@ -149,7 +190,8 @@ class Approvals(RuleBasedStateMachine):
     def decide(self, who: str, verdict: Verdict, is_stale: int) -> None:
         request = self.newest()
         shown = "0" * 64 if is_stale == 0 else request.digest
-        before = facts_of(request)
+        world, person = world_of(request), str(getattr(self.cast, who).pk)
+        forbidden = oracle.refusals(world, person, verdict.value, seen=shown)
         try:
             approvals.decide(
                 request.pk,
@@ -159,22 +201,28 @@ class Approvals(RuleBasedStateMachine):
                 comment="No." if verdict is Verdict.DENY else "",
             )
         except Refused as refusal:
-            assert refusal.denials
-            after = facts_of(request)
-            assert after == before or after == ("voided", before[1])
+            assert [denial.rule for denial in refusal.denials] == forbidden
+            status = "voided" if world.runs != world.shown else world.status
+            assert facts_of(request) == (status, len(world.votes))
         else:
-            assert shown == request.digest
-            assert entitled(getattr(self.cast, who).pk) & set(SEATS)
+            assert forbidden == []
+            after = oracle.decide(world, person, verdict.value)
+            assert facts_of(request) == (after.status, len(after.votes))
+            if verdict is Verdict.APPROVE:
+                assert_seated(request, after)
 
     @rule(who=WHO, data=st.data())
     def decide_on_an_old_request(self, who: str, data: st.DataObject) -> None:
         closed = list(self.run.requests.exclude(status=RequestStatus.OPEN).order_by("opened_at"))
         if closed:
             old = data.draw(st.sampled_from(closed))
-            with pytest.raises(Refused):
+            person = str(getattr(self.cast, who).pk)
+            with pytest.raises(Refused) as refused:
                 approvals.decide(
                     old.pk, caller=self.cast.caller(who), verdict=Verdict.APPROVE, shown_digest=old.digest
                 )
+            forbidden = oracle.refusals(world_of(old), person, "approve", seen=old.digest)
+            assert [denial.rule for denial in refused.value.denials] == forbidden
 
     @rule()
     def reconfigure(self) -> None:

@@ -10,7 +10,8 @@ import time_machine
 from django.utils import timezone
 
 from playbooks import executor
-from playbooks.access.delegations import COOLING, in_force, substitutes_for
+from playbooks.access.delegations import in_force, substitutes_for
+from playbooks.access.history import COOLING
 from playbooks.models import ApprovalRequest, Delegation, PrincipalKind, Token
 from playbooks.models.audit import AuditEntry
 from playbooks.operations import delegations, people
@@ -111,6 +112,7 @@ def test_case_15_a_service_account_a_deactivated_person_and_oneself_stand_in_for
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
+        owner=cast.admin,
     )
     people.deactivate(cast.netowner, actor=SYSTEM)
     for substitute in ("robot", "netowner", "tier2"):
@@ -128,6 +130,7 @@ def test_no_token_and_no_service_account_names_anybody(cast: Cast) -> None:
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
+        owner=cast.admin,
     )
     period = Period(timezone.now(), timezone.now() + DAY)
     for caller in (Caller(cast.tier2, token=Token.objects.get()), Caller(robot)):

@@ -9,7 +9,7 @@ import time_machine
 from django.utils import timezone
 
 from playbooks import executor
-from playbooks.access.delegations import COOLING
+from playbooks.access.history import COOLING
 from playbooks.domain.statuses import RequestStatus, RunStatus
 from playbooks.models import ApprovalRequest, Connection, Principal, Run, Shift
 from playbooks.models.audit import AuditEntry

@@ -26,6 +26,7 @@ from playbooks.operations.caller import SYSTEM
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from playbooks.operations.runs import Resolution
 from tests.cast import Cast
+from tests.proving import prove_decision
 from tests.simulation.farside import FarSide
 from tests.simulation.stage import Stage
 
@@ -110,6 +111,7 @@ class People:
     def _vote(self, person: str, request: ApprovalRequest, verdict: Verdict, digest: str) -> Act:
         def vote() -> None:
             self.stage.trace.say(person, f"{verdict} {request.pk} of {request.run_id}")
+            prove_decision(self.cast.caller(person), request, verdict)
             approvals.decide(
                 request.pk,
                 caller=self.cast.caller(person),

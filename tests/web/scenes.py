@@ -16,6 +16,7 @@ from playbooks.models import Connection, HoldScope, ProfileChange, Run
 from playbooks.operations import answers, approvals, holds, rollbacks, runs, stopping
 from tests.cast import Cast, publish
 from tests.executor.world import BROKEN, LOST, World
+from tests.proving import prove_decision
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Stage:
     def approve(self, run: Run) -> Run:
         for request in run.requests.filter(status=RequestStatus.OPEN):
             for person in ("tier2", "netowner")[: request.seats.count()]:
+                prove_decision(self.cast.caller(person), request)
                 approvals.decide(
                     request.pk,
                     caller=self.cast.caller(person),

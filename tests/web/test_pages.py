@@ -25,12 +25,14 @@ PAGES: dict[str, Where] = {
     **{name: (lambda world, name=name: reverse(name)) for name in LISTS},
     "asked": lambda world: reverse("inbox") + "?show=asked",
     "all": lambda world: reverse("inbox") + "?show=all",
+    "owed": lambda world: reverse("inbox") + "?show=owed",
     "alert": lambda world: reverse("alert", args=[world.alert.pk]),
     "case": lambda world: reverse("case", args=[world.run.case_id]),
     "run": lambda world: reverse("run", args=[world.run.pk]),
     "run-live": lambda world: reverse("run-live", args=[world.run.pk]),
     "run-rollback": lambda world: reverse("run-rollback", args=[world.run.pk]),
     "approval": lambda world: reverse("approval", args=[world.request.pk]),
+    "approval-deciders": lambda world: reverse("approval-deciders", args=[world.request.pk]),
     "playbook": lambda world: reverse("playbook", args=["block-attacker"]),
     "playbook-version": lambda world: reverse("playbook-version", args=["block-attacker", 1]),
     "start-run": lambda world: reverse("start-run", args=["block-attacker"]),
@@ -57,7 +59,7 @@ TURNED_AWAY = {
     "audit-entry": {"analyst", "tier2", "netowner", "author", "publisher"},
     "audit-export": {"analyst", "tier2", "netowner", "author", "publisher", "admin"},
 }
-OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "questions"}
+OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions"}
 FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
     "delegations",
@@ -161,7 +163,7 @@ def count_queries(browser: Client, address: str) -> int:
 
 
 def test_the_queries_of_a_page_do_not_grow_with_its_rows(world: World, look: Look) -> None:
-    addresses = [PAGES[page](world) for page in (*LISTS, "asked", "all", "case", "audit")]
+    addresses = [PAGES[page](world) for page in (*LISTS, "asked", "all", "owed", "case", "audit")]
     browsers = {address: look("tier2") for address in addresses[:-1]} | {addresses[-1]: look("compliance")}
     first = {address: count_queries(browser, address) for address, browser in browsers.items()}
     for index in range(20):

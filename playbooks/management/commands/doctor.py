@@ -8,9 +8,10 @@ from django.core.checks import run_checks
 from django.core.management.base import BaseCommand, CommandError
 
 from playbooks.connectors import isolation
+from playbooks.queries import break_glass
 from playbooks.queries.health import health
 from playbooks.queries.playbooks import published_with
-from playbooks.queries.quorums import unfillable_gates
+from playbooks.queries.quorums import unfillable_gates, unfillable_requests
 
 
 class Command(BaseCommand):
@@ -18,7 +19,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        complaints = [*_settings(), *_parts(), *_gates(), *_scripts()]
+        complaints = [
+            *(*_settings(), *_parts(), *_gates(), *_requests(), *_scripts()),
+            *break_glass.complaints(),
+        ]
         for complaint in complaints:
             self.stdout.write(f"- {complaint}")
         if complaints:
@@ -43,6 +47,14 @@ def _gates() -> list[str]:
         f"Nobody can open or answer {each.gate} of {each.playbook}: it needs somebody else with the role "
         f"{' and '.join(each.roles)}. Give it with manage.py person."
         for each in unfillable_gates()
+    ]
+
+
+def _requests() -> list[str]:
+    return [
+        f"An open request at {each.gate} of {each.playbook} can never be granted: nobody could take the seat "
+        f"{' and '.join(each.roles)}. Give it to somebody who neither asked for it nor wrote it."
+        for each in unfillable_requests()
     ]
 
 

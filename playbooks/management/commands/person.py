@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from playbooks.domain.roles import ROLES
-from playbooks.models import Principal
-from playbooks.operations import people
+from playbooks.models import Principal, PrincipalKind
+from playbooks.operations import identities, people
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.refusals import Invalid, Missing
 
@@ -29,6 +29,14 @@ class Command(BaseCommand):
         parser.add_argument("--email", help="where notices by mail go; empty for nowhere")
         parser.add_argument("--role", action="append", default=[], choices=sorted(ROLES), help="to give")
         parser.add_argument("--take", action="append", default=[], choices=sorted(ROLES), help="to take away")
+        parser.add_argument("--identity", action="append", default=[], metavar="PROVIDER:SUBJECT")
+        parser.add_argument("--take-identity", action="append", default=[], metavar="PROVIDER:SUBJECT")
+        parser.add_argument("--same-person-as", metavar="USERNAME", help="a further account of this person")
+        parser.add_argument("--own-person", action="store_true", help="nobody's further account any more")
+        parser.add_argument(
+            "--service-of", metavar="USERNAME", help="a new service account, and who answers for it"
+        )
+        parser.add_argument("--no-password", action="store_true", help="signs in through a provider only")
         parser.add_argument("--deactivate", action="store_true", help="ends all access, by tokens too")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,16 +46,60 @@ class Command(BaseCommand):
             _change(person, options)
             self.stdout.write(_described(person))
             return
-        if options["take"] or options["deactivate"]:
+        if any(options[each] for each in ("take", "deactivate", "take_identity", "own_person")):
             raise CommandError(f"There is nobody called {username}.")
-        password = _password()
-        name = options["name"] or username
-        made = people.create(username, actor=SYSTEM, name=name, password=password, roles=options["role"])
-        _set_email(made, options["email"])
-        self.stdout.write(f"{name} can sign in as {username}.")
+        person = _create(username, options)
+        _set_email(person, options["email"])
+        _link(person, options)
+        self.stdout.write(f"{person} is there, as {username}.")
+
+
+def _create(username: str, options: dict[str, Any]) -> Principal:
+    owner = _named(options["service_of"])
+    try:
+        return people.create(
+            username,
+            actor=SYSTEM,
+            name=options["name"] or username,
+            password=None if owner or options["no_password"] else _password(),
+            roles=options["role"],
+            kind=PrincipalKind.SERVICE if owner else PrincipalKind.PERSON,
+            owner=owner,
+        )
+    except Invalid as error:
+        raise CommandError(str(error)) from error
+
+
+def _link(person: Principal, options: dict[str, Any]) -> None:
+    """Whose account it is, and by which outside identities they sign in."""
+    first = _named(options["same_person_as"])
+    try:
+        if first is not None:
+            identities.link(person, first, caller=None)
+        if options["own_person"]:
+            identities.unlink(person, caller=None)
+        for change, given in (
+            (identities.provision, options["identity"]),
+            (identities.withdraw, options["take_identity"]),
+        ):
+            for each in given:
+                provider, _, subject = each.partition(":")
+                change(person, provider=provider, subject=subject, caller=None)
+    except (Invalid, Missing) as error:
+        raise CommandError(str(error)) from error
+
+
+def _named(username: str | None) -> Principal | None:
+    if username is None:
+        return None
+    found = Principal.objects.filter(username=username).first()
+    if found is None:
+        raise CommandError(f"There is nobody called {username}.")
+    return found
 
 
 def _change(person: Principal, options: dict[str, Any]) -> None:
+    _link(person, options)
     for role in options["role"]:
         people.grant(person, role, actor=SYSTEM, granted_by=None)
     try:

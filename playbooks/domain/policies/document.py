@@ -1,0 +1,281 @@
+"""A policy as a value: the shape of its text, and every problem of a text at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from playbooks.domain.actions import Catalogue, Effect
+from playbooks.domain.check_shape import sentence_about
+from playbooks.domain.expressions import paths, syntax_error
+from playbooks.domain.field_types import Slug
+from playbooks.domain.policies.facts import KNOWN, NAMES
+from playbooks.domain.policies.seats_asked import Wanted
+from playbooks.domain.problems import Finding, Problem, Unreadable, nearest
+from playbooks.domain.reader import Document, Path, read_yaml
+
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+DAYS: tuple[str, ...] = get_args(Day)
+Window = Literal["hour", "day", "week"]
+MOST_SEATS = 10
+EFFECTS = ("require", "forbid", "limit", "step_up", "permit")
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"'{name[:80]}' is no time zone{nearest(name, available_timezones())}")
+    return name
+
+
+def _clock(text: str) -> str:
+    try:
+        return time.fromisoformat(text).strftime("%H:%M")
+    except ValueError:
+        raise ValueError(f"'{text[:80]}' is no time of day; write 08:00, for example") from None
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"'{text[:80]}' is no moment; write one with its zone, such as 2027-01-31T18:00:00Z")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Clock = Annotated[str, AfterValidator(_clock)]
+Moment = Annotated[str, AfterValidator(_moment)]
+Sentence = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=False)
+
+
+class SeatAsked(_Part):
+    """How a document writes a seats_asked.Wanted."""
+
+    role: Slug
+    met_by: Annotated[tuple[Slug, ...], Field(strict=False, max_length=20)] = ()
+
+
+Seats = Annotated[tuple[SeatAsked, ...], Field(strict=False, min_length=1, max_length=MOST_SEATS)]
+
+
+class Require(_Part):
+    """People who have to approve, in different seats."""
+
+    seats: Seats
+
+
+class Limit(_Part):
+    """Past so many `targets`, changed through one connector `within` an hour, a day or a week, seats are asked."""
+
+    targets: Annotated[int, Field(ge=1, le=100_000)]
+    within: Window
+    seats: Seats
+
+
+class Permit(_Part):
+    """A pre-authorization: up to a moment, so many `times` and on so many `targets`, for these actions only."""
+
+    until: Moment
+    actions: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=50)]
+    times: Annotated[int, Field(ge=1, le=10_000)]
+    targets: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Calendar(_Part):
+    """What `time` in the condition is told in. Business hours are from `from` until before `to`."""
+
+    zone: Zone = "UTC"
+    days: Annotated[tuple[Day, ...], Field(strict=False, min_length=1)] = (
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+    )
+    from_: Annotated[Clock, Field(alias="from")] = "09:00"
+    to: Clock = "17:00"
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Calendar:
+        if self.from_ >= self.to:
+            raise PydanticCustomError("calendar", "business hours end after they begin, on the same day")
+        return self
+
+    def at(self, moment: datetime) -> dict[str, object]:
+        """`time` as a condition sees it."""
+        here = moment.astimezone(ZoneInfo(self.zone))
+        weekday, clock = DAYS[here.weekday()], here.strftime("%H:%M")
+        return {
+            "weekday": weekday,
+            "hour": here.hour,
+            "minute": here.minute,
+            "date": here.strftime("%Y-%m-%d"),
+            "business_hours": weekday in self.days and self.from_ <= clock < self.to,
+        }
+
+
+class Policy(_Part):
+    """`policy` is its name in URLs, unique in an installation; `when` is a condition over facts.NAMES."""
+
+    policy: Slug
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    when: Annotated[str, Field(min_length=1)]
+    calendar: Calendar = Calendar()
+    require: Require | None = None
+    forbid: Sentence | None = None
+    limit: Limit | None = None
+    step_up: bool = False
+    permit: Permit | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Policy:
+        given = [name for name in EFFECTS if getattr(self, name)]
+        if not given:
+            raise PydanticCustomError(
+                "policy",
+                "a policy asks for something: 'require', 'forbid', 'limit', 'step_up' or 'permit'",
+            )
+        if self.permit is not None and len(given) > 1:
+            raise PydanticCustomError(
+                "policy",
+                "a policy that permits does nothing else; write what it asks for as another policy",
+            )
+        return self
+
+    @property
+    def names_phase(self) -> bool:
+        """Whether it looks at what is taken back as well: an undo is else covered by the approval of its action."""
+        return any(path[0] == "phase" for path in paths(self.when, names=NAMES))
+
+    def reads(self, name: str) -> bool:
+        """Whether the condition, or what it asks for, needs this fact."""
+        is_counted = name == "count" and self.limit is not None
+        return is_counted or any(path[0] == name for path in paths(self.when, names=NAMES))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`policy` is there exactly when there are no problems. Problems are sorted by place."""
+
+    policy: Policy | None
+    problems: tuple[Problem, ...]
+
+
+def check(text: str, *, roles: Iterable[str], catalogue: Catalogue) -> Checked:
+    """Checks a text against the language, the roles and the actions that there are. Never raises for any text."""
+    try:
+        document = read_yaml(text)
+    except Unreadable as error:
+        return Checked(None, error.problems)
+    if not isinstance(document.data, dict):
+        return Checked(None, (Problem(1, 1, "a policy is a mapping, beginning with 'policy:' and its name"),))
+    policy, findings = _read(document.data)
+    if policy is not None:
+        findings = [*_names(policy, frozenset(roles)), *_expressions(policy), *_actions(policy, catalogue)]
+    problems = _placed(document, findings)
+    return Checked(None if problems else policy, problems)
+
+
+def document_of(policy: Policy) -> dict[str, Any]:
+    """The plain data that a version's digest is made of; `Policy.model_validate` is the way back."""
+    return policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def wanted_of(seats: Iterable[SeatAsked]) -> tuple[Wanted, ...]:
+    return tuple(Wanted(each.role, each.met_by) for each in seats)
+
+
+def seats_of(policy: Policy) -> tuple[tuple[Path, SeatAsked], ...]:
+    """Every seat that the policy may ask for, with where it stands."""
+    found = [(part, getattr(policy, part)) for part in ("require", "limit")]
+    return tuple(
+        ((part, "seats", index), seat)
+        for part, effect in found
+        if effect is not None
+        for index, seat in enumerate(effect.seats)
+    )
+
+
+def _read(data: Mapping[str, Any]) -> tuple[Policy | None, list[Finding]]:
+    try:
+        return Policy.model_validate(data), []
+    except ValidationError as error:
+        return None, [_finding(each) for each in error.errors(include_url=False)]
+
+
+_PARTS: Mapping[str, type[BaseModel]] = {
+    "calendar": Calendar,
+    "require": Require,
+    "limit": Limit,
+    "permit": Permit,
+}
+
+
+def _finding(error: ErrorDetails) -> Finding:
+    path: Path = error["loc"]
+    if error["type"] == "extra_forbidden":
+        message = f"unknown key '{path[-1]}'{nearest(str(path[-1]), _known_keys(path[:-1]))}"
+        return Finding(path, message, at_key=True)
+    if error["type"] == "missing":
+        return Finding(path[:-1], f"the key '{path[-1]}' is missing")
+    return Finding(path, sentence_about(error, path))
+
+
+def _known_keys(parent: Path) -> frozenset[str]:
+    if not parent:
+        return frozenset(Policy.model_fields)
+    part = SeatAsked if "seats" in parent else _PARTS.get(str(parent[0]))
+    return frozenset(field.alias or key for key, field in part.model_fields.items()) if part else frozenset()
+
+
+def _names(policy: Policy, roles: frozenset[str]) -> Iterator[Finding]:
+    for path, seat in seats_of(policy):
+        for at, role in (((*path, "role"), seat.role), *_also(path, seat)):
+            if role not in roles:
+                yield Finding(at, f"there is no role '{role}'{nearest(role, roles)}")
+
+
+def _also(path: Path, seat: SeatAsked) -> Iterator[tuple[Path, str]]:
+    for index, role in enumerate(seat.met_by):
+        yield (*path, "met_by", index), role
+
+
+def _expressions(policy: Policy) -> Iterator[Finding]:
+    if problem := syntax_error(policy.when, names=NAMES):
+        yield Finding(("when",), problem.rstrip("."))
+        return
+    for name, *rest in sorted(paths(policy.when, names=NAMES)):
+        known = KNOWN[name]
+        if known and rest and rest[0] not in known:
+            yield Finding(("when",), f"'{name}' has no '{rest[0]}'{nearest(rest[0], known)}")
+
+
+def _actions(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
+    """What destroys is never permitted beforehand: people look at each such action."""
+    for index, key in enumerate(policy.permit.actions if policy.permit else ()):
+        action = catalogue.get(key)
+        if action is None:
+            yield Finding(
+                ("permit", "actions", index), f"there is no action '{key}'{nearest(key, catalogue)}"
+            )
+        elif action.effect is Effect.DESTROY:
+            sentence = f"{key} destroys, and nothing that destroys can be permitted beforehand"
+            yield Finding(("permit", "actions", index), sentence)
+
+
+def _placed(document: Document, findings: Iterable[Finding]) -> tuple[Problem, ...]:
+    places = {True: document.place_of_key, False: document.place}
+    return tuple(sorted({Problem(*places[each.at_key](each.path), each.message) for each in findings}))

@@ -1,0 +1,143 @@
+"""Three shelves of the same things, for the matrix of rights: one's own team's, another's, and a restricted case's.
+
+What stands on the other two shelves bears a word by which it is known wherever it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils import timezone
+
+from playbooks import executor
+from playbooks.audit import reading
+from playbooks.models import (
+    Alert,
+    ApprovalRequest,
+    Hold,
+    HoldScope,
+    Playbook,
+    Principal,
+    Question,
+    Run,
+    Team,
+    TeamMembership,
+)
+from playbooks.operations import confidences, connections, grants, people, roles, teams
+from playbooks.operations.caller import SYSTEM
+from playbooks.operations.grants import To
+from tests.cast import BLOCK, Cast, connect, publish, start
+from tests.teams import make_person
+from tests.web.conftest import post_alert
+
+OWN, OTHER, RESTRICTED = "own", "othersecret", "restrictedsecret"
+SHELVES = (OWN, OTHER, RESTRICTED)
+TEAMS = {OWN: "blue", OTHER: "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What an address can name, by the kind of object: ids, slugs and names."""
+
+    name: str
+    keys: Mapping[str, str]
+
+    @property
+    def tells(self) -> frozenset[str]:
+        """What shows on no page, in no list and in no count's sentence for whoever may not know of it."""
+        ids = {self.keys[each] for each in ("case", "case_of_alert", "alert", "run", "request", "question")}
+        return frozenset({self.name, *ids})
+
+
+def stand(cast: Cast) -> dict[str, Shelf]:
+    connect(cast)
+    admin = cast.caller("admin")
+    for slug in TEAMS.values():
+        teams.create(slug, caller=admin, name=slug)
+    for username in ("analyst", "tier2"):
+        teams.add(TEAMS[OWN], username, caller=admin)
+    roles.create("helper", caller=admin, title="Helper", permissions=["see_run"])
+    return {name: _shelf(name, cast) for name in SHELVES}
+
+
+def join(person: Principal) -> None:
+    """Into the team whose own shelf is."""
+    team = Team.objects.get(slug=TEAMS[OWN])
+    TeamMembership.objects.create(team=team, principal=person, granted_at=timezone.now())
+
+
+def _shelf(name: str, cast: Cast) -> Shelf:
+    admin, known = cast.caller("admin"), "shared" if name == RESTRICTED else name
+    publish(cast, BLOCK.replace("block-attacker", f"block-{known}").replace("Block an", f"{known} an"))
+    alert = post_alert(f"{name} alert", external_id=name)
+    run = start(cast, f"block-{known}")
+    executor.drive(run.pk, worker="test")
+    connections.configure(
+        f"fw-{known}", caller=admin, connector="nftables", settings={}, secrets={}, is_simulated=True
+    )
+    people.create_source(f"source-{known}", kind="normal", actor=SYSTEM)
+    keys = _keys(name, known, run, alert)
+    grants.give(
+        "case", keys["case"], caller=admin, to=To(person="outsider"), permission="see_case", reason="Helps."
+    )
+    confidences.name_subject(run.case_id, "compliance", caller=cast.caller("analyst"), reason="Asked.")
+    _put_away(name, keys, cast)
+    return Shelf(name, keys)
+
+
+def _keys(name: str, known: str, run: Run, alert: Alert) -> dict[str, str]:
+    request = ApprovalRequest.objects.get(run=run)
+    question = Question.objects.create(
+        run=run,
+        step=run.steps.get(key="block"),
+        text=f"{name}?",
+        fields={},
+        role="tier-2",
+        opened_at=timezone.now(),
+    )
+    hold = Hold.objects.create(
+        scope=HoldScope.PLAYBOOK,
+        playbook=Playbook.objects.get(slug=f"block-{known}"),
+        reason=f"{known} reason",
+        placed_by=run.requested_by,
+        placed_at=timezone.now(),
+    )
+    return {
+        "case": str(run.case_id),
+        "case_of_alert": str(alert.case_id),
+        "alert": str(alert.pk),
+        "run": str(run.pk),
+        "request": str(request.pk),
+        "digest": request.digest,
+        "question": str(question.pk),
+        "hold": str(hold.pk),
+        "playbook": f"block-{known}",
+        "connection": f"fw-{known}",
+        "source": f"source-{known}",
+        "entry": str(reading.entries()[0].pk),
+    }
+
+
+def _put_away(name: str, keys: Mapping[str, str], cast: Cast) -> None:
+    """A playbook, a connection and a source cannot be restricted: on that shelf they are everybody's."""
+    if name == RESTRICTED:
+        for case in (keys["case"], keys["case_of_alert"]):
+            confidences.restrict(UUID(case), caller=cast.caller("analyst"), named=[], reason="Between us.")
+        return
+    admin = cast.caller("admin")
+    for kind in ("playbook", "connection", "source"):
+        teams.assign(kind, keys[kind], caller=admin, team=TEAMS[name])
+    for case in (keys["case"], keys["case_of_alert"]):
+        teams.assign("case", case, caller=cast.caller("analyst"), team=TEAMS[name])
+
+
+def newcomer(role: str, *, is_superuser: bool = False) -> Principal:
+    """Somebody with one role in the team whose own shelf is; nobody's without a role."""
+    person = make_person(f"somebody-{role or 'else'}", *([role] if role else []))
+    Principal.objects.filter(pk=person.pk).update(is_superuser=is_superuser)
+    if role:
+        join(person)
+    person.refresh_from_db()
+    return person
