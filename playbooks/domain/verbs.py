@@ -97,7 +97,6 @@ class Verb(StrEnum):
     POLICY_PUBLISHED = "policy.published", "A second person put a version of a policy in force."
     POLICY_RETIREMENT_ASKED = "policy.retirement_asked", "Somebody asked for a policy to end."
     POLICY_RETIRED = "policy.retired", "A version of a policy was taken out of force."
-    POLICY_SIMULATED = "policy.simulated", "Somebody let a policy be tried on what has happened."
     PERMIT_USED = "permit.used", "A step ran under a permit, and nobody was asked."
     NEVER_TOUCH_ADDED = "never_touch.added", "A target was put on the never-touch list."
     NEVER_TOUCH_REMOVED = "never_touch.removed", "A target was taken off the never-touch list."

@@ -12,6 +12,7 @@ from playbooks.access.facts import seats_of, standing_of
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
 from playbooks.domain.planner import CONDITION
+from playbooks.domain.policies.asking import beyond_limit, together
 from playbooks.domain.policies.judging import Matched
 from playbooks.domain.profiles import TIME_TO_THINK, Profile
 from playbooks.domain.seats import fitting, match
@@ -19,7 +20,7 @@ from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
-from playbooks.operations import asks, break_glass, never_touch, owed_receipts, permits, requests
+from playbooks.operations import break_glass, never_touch, owed_receipts, permits, requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change, is_governed
 from playbooks.operations.limits import is_beyond_blast_radius
@@ -58,8 +59,11 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """What policies ask for a call, and the permits that apply to it."""
+    """What policies ask for a call, and the permits that apply to it. `touches` says why nobody may approve it: only
+    break-glass at its gate lets it run.
+    """
 
+    touches: str = ""
     asking: tuple[Matched, ...] = ()
     permits: tuple[Matched, ...] = ()
 
@@ -96,13 +100,12 @@ def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
     if call is None or not is_governed(change.run):
         return Ruled()
     acting, phase = of_call(call), "undo" if step.undoes_id else "do"
-    if phase == "do" and (why := never_touch.why_never(acting, change.now)):
-        return Forbidden(why)
+    touches = never_touch.why_never(acting, never_touch.protected(change.now)) if phase == "do" else ""
     rules = in_force(change.now)
     verdict = verdict_of(change.run, acting, rules, change.now, phase=phase, locks=True)
     if verdict.forbidden:
         return Forbidden(verdict.forbidden)
-    return Ruled(asks.together(verdict.asking), verdict.permits)
+    return Ruled(touches, together(verdict.asking), verdict.permits)
 
 
 def _verdict_of_gates(
@@ -114,6 +117,8 @@ def _verdict_of_gates(
         if not isinstance(verdict, Granted):
             return verdict
         granted.extend(verdict.requests)
+    if ruled.touches and not any(each.status == RequestStatus.PASSED for each in granted):
+        return Forbidden(ruled.touches)
     return Granted(tuple(granted))
 
 
@@ -162,7 +167,7 @@ def _verdict_of_itself(
     if asking and call is not None and (permit := permits.use(change, step, call, ruled.permits)):
         return Granted((), permit=permit)
     if call is not None and call.connection is not None and is_beyond_blast_radius(step, call, change.now):
-        asking.append(asks.beyond_limit_of(call.connection))
+        asking.append(beyond_limit(call.connection.targets_role))
     if not asking and not _may_have_asked(step):
         return Granted(())
     return _verdict_of_own_request(change, frame, step, asking, now)

@@ -11,6 +11,7 @@ from playbooks.domain.problems import Problem
 CONFLICTS = frozenset(
     {
         "already_decided",
+        "already_reviewed",
         "seat_taken",
         "closed",
         "stale_digest",

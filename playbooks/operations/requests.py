@@ -22,6 +22,7 @@ from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.notices import NoticeKind
+from playbooks.domain.policies import asking as asking_rules
 from playbooks.domain.policies.judging import Matched
 from playbooks.domain.profiles import capped
 from playbooks.domain.seat_names import seats_of_gate
@@ -41,9 +42,6 @@ from playbooks.operations.questions import shown_to_people
 from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
 from playbooks.operations.undo_calls import covered_undo
 
-BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
-ASKED_BY = "Nothing above it has approved this, so it has to be approved itself: {policies} asks for it."
-OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
 # What people are told when a request is closed. Who withdraws one, and consumes it, knows.
 TOLD = {
     RequestStatus.GRANTED: NoticeKind.REQUEST_GRANTED,
@@ -56,7 +54,6 @@ IN_FORCE = (
     *(RequestStatus.PASSED.value, RequestStatus.CONSUMED.value),
 )
 REMIND_AFTER = 0.75  # of the time that a gate gives
-POLICY_QUESTION = "Let {step} go on? It is asked for by {policies}."
 
 
 def open_gate(change: Change, frame: Frame, gate: Step) -> None:
@@ -72,9 +69,8 @@ def open_own(change: Change, frame: Frame, step: Step, asking: Sequence[Matched]
     """A step for which policies, or the limit of its connection, ask more than was approved waits for an approval of
     its own.
     """
-    request = _open(change, frame, step, moment(change.now), kept=asks.as_asked(asking))
-    names = [name for name in stored_subject(request)["policies"] if name != asks.LIMIT]
-    sentence = ASKED_BY.format(policies=" and ".join(names)) if names else BEYOND
+    request = _open(change, frame, step, moment(change.now), kept=asking_rules.as_asked(asking))
+    sentence = asking_rules.why_asked(stored_subject(request)["policies"])
     wait(step, WaitReason.APPROVAL, now=change.now, due_at=request.due_at, sentence=sentence)
 
 
@@ -94,7 +90,7 @@ def renew(
     close(change, request, RequestStatus.VOIDED, Verb.REQUEST_VOIDED, changed=changed)
     gate = request.step
     about = stored_subject(request)
-    kept = asks.kept_and_new(about.get("policies", {}), about["seats"], asking)
+    kept = asking_rules.kept_and_new(about.get("policies", {}), about["seats"], asking)
     renewed = _open(change, open_frame(change.run, gate.frame), gate, frozen_at, kept=kept)
     tell_deadline(renewed)
     return renewed
@@ -178,12 +174,14 @@ def terms(request: ApprovalRequest, asking: Sequence[Matched]) -> dict[str, Any]
     """
     step, stored, profile = request.step, stored_subject(request), profile_at(timezone.now())
     kept, own = stored.get("policies", {}), _own_seats(request.step)
-    limit = [asks.beyond_limit_of(_connection_of(step))] if asks.LIMIT in kept else []
-    policies = asks.kept_and_new(kept, asks.seats_with(own, kept), [*asking, *limit])
+    limit = (
+        [asking_rules.beyond_limit(_connection_of(step).targets_role)] if asking_rules.LIMIT in kept else []
+    )
+    policies = asking_rules.kept_and_new(kept, asking_rules.seats_with(own, kept), [*asking, *limit])
     return {
         "version": definition_of(step.run.version_id).digest,
         "policies": policies,
-        "seats": capped(profile, asks.seats_with(own, policies)),
+        "seats": capped(profile, asking_rules.seats_with(own, policies)),
         "profile": profile.value,
     }
 
@@ -261,7 +259,7 @@ def _begun(run: Run, keys: Sequence[str]) -> frozenset[str]:
 
 
 def _open(
-    change: Change, frame: Frame, gate: Step, frozen_at: str, *, kept: asks.Asked | None = None
+    change: Change, frame: Frame, gate: Step, frozen_at: str, *, kept: asking_rules.Asked | None = None
 ) -> ApprovalRequest:
     """`kept` is what policies have asked before, or what somebody else asks."""
     run, definition = change.run, definition_of(change.run.version_id)
@@ -271,14 +269,16 @@ def _open(
     asked = asks.of_calls(run, composed.covered, change.now, phase=phase)
     own, profile = _own_seats(gate), profile_at(timezone.now())
     policies = (
-        asks.as_asked(asked) if kept is None else asks.kept_and_new(kept, asks.seats_with(own, kept), asked)
+        asking_rules.as_asked(asked)
+        if kept is None
+        else asking_rules.kept_and_new(kept, asking_rules.seats_with(own, kept), asked)
     )
     about = subject(
         run=str(run.pk),
         version_digest=definition.digest,
         gate=gate.key,
         frozen_at=frozen_at,
-        seats=capped(profile, asks.seats_with(own, policies)),
+        seats=capped(profile, asking_rules.seats_with(own, policies)),
         profile=profile.value,
         policies=policies,
         covered=composed.covered,
@@ -287,7 +287,7 @@ def _open(
     question = (
         str(render(document.approve, frame.scope(frozen_at)))
         if gate.kind == "approve"
-        else _own_question(gate, policies)
+        else asking_rules.own_question(_named(gate), policies)
     )
     request = _create(change, gate, about, question, shown_to_people(frame, document.show))
     _place_seats(request, about["seats"])
@@ -296,12 +296,8 @@ def _open(
     return request
 
 
-def _own_question(step: Step, policies: asks.Asked) -> str:
-    names = [name for name in policies if name != asks.LIMIT]
-    if not names:
-        return OWN_QUESTION.format(step=step.key)
-    what = f"the undo of {step.key}" if step.undoes_id else step.key
-    return POLICY_QUESTION.format(step=what, policies=" and ".join(names))
+def _named(step: Step) -> str:
+    return f"the undo of {step.key}" if step.undoes_id else step.key
 
 
 def _create(

@@ -6,6 +6,7 @@ What came from outside or from a playbook is one line that can do nothing (domai
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -74,9 +75,10 @@ def glass_broken(glass: BreakGlass, request: ApprovalRequest) -> list[Telling]:
     }
     why = f"{one_line(glass.person_name)} ran past its gate: {one_line(glass.reason)}"
     due_at = review_due_at(glass.broken_at, request.run.case.closed_at)
+    due = _of_glass(NoticeKind.REVIEW_DUE, "Review due", request, [why, _until(due_at)], reviewers)
     return [
         _of_glass(NoticeKind.GLASS_BROKEN, "Break-glass", request, [why], concerned - {glass.person_id}),
-        _of_glass(NoticeKind.REVIEW_DUE, "Review due", request, [why, _until(due_at)], reviewers),
+        replace(due, path=review_path(glass.pk)),
     ]
 
 
@@ -134,6 +136,10 @@ def expiry_failed(expiry: Expiry, run: Run, sentence: str) -> list[Telling]:
 
 def request_path(request: UUID) -> str:
     return f"/approvals/{request}/"
+
+
+def review_path(glass: UUID) -> str:
+    return f"/reviews/{glass}/"
 
 
 def run_path(run: UUID) -> str:

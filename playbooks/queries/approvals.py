@@ -331,7 +331,7 @@ def _seats(row: ApprovalRequest, unfilled: Sequence[str]) -> tuple[SeatView, ...
 
 def _source(row: ApprovalRequest) -> str:
     if row.step.kind == "approve":
-        return f"the gate {row.step.key} of {row.run.version}"
+        return f"“{row.step.key}” of {row.run.version}"
     return "the limit of its connection"
 
 

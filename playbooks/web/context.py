@@ -26,18 +26,34 @@ SECTIONS = (
         "inbox",
         "Inbox",
         "inbox",
-        ("inbox", "approval", "decide", "withdraw", "ask-again", "question", "delegation"),
+        (
+            "inbox",
+            "approval",
+            "decide",
+            "break-glass",
+            "withdraw",
+            "ask-again",
+            "question",
+            "delegation",
+        ),
     ),
     ("alerts", "Alerts", "alert", ("alert",)),
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
-    ("holds", "Operations", "hold", ("hold", "expiries", "profile")),
+    ("policies", "Policies", "policy", ("policies", "policy", "new-policy", "check-policy", "never-touch")),
+    ("holds", "Operations", "hold", ("hold", "expiries", "review", "profile")),
+    ("access", "Teams and roles", "person", ("access",)),
     ("audit", "Audit", "audit", ("audit",)),
 )
 
 
-HIDDEN = {"audit": "see_audit", "holds": "see_run"}  # from whoever has not this permission
+HIDDEN = {
+    "audit": "see_audit",
+    "access": "see_people",
+    "holds": "see_run",
+    "policies": "see_policy",
+}  # from whoever has not this permission
 OF_RUN = ("run", "resolve")
 
 

@@ -18,7 +18,7 @@ from playbooks.operations.refusals import Invalid, Missing, Refused
 from playbooks.queries import profiles as queries
 from playbooks.queries.quorums import unfillable_gates
 from playbooks.web.callers import caller_of, person_of, require, text_of
-from playbooks.web.holds import operations_tabs
+from playbooks.web.holds import tabs_of_operations
 from playbooks.web.listing import page_of
 from playbooks.web.refusing import Refusal, refusal_of
 
@@ -71,7 +71,7 @@ def _page(request: HttpRequest, refusal: Refusal | None = None) -> HttpResponse:
         "may_withdraw": is_bound or access.may(person, "manage_people"),
         "is_alone": queries.is_alone(),
         "unfillable": unfillable_gates(),
-        "tabs": operations_tabs("profile"),
+        "tabs": tabs_of_operations("profile"),
         "chosen": request.POST.get("profile", ""),
         "reason": request.POST.get("reason", ""),
         "refusal": refusal,

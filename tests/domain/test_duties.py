@@ -80,6 +80,55 @@ def test_each_rule_alone_forbids_and_says_why(rule: str) -> None:
     assert denial.sentence.endswith(".")
 
 
+# They stand in entries that verifiers replay to the letter, so a sentence that is changed is a new format.
+SENTENCES = {
+    "token_not_person": "Only a signed-in person can decide an approval; no token and no service account can.",
+    "deactivated": "The account of Tariq is deactivated.",
+    "own_request": "You asked for this run, so somebody else has to decide it.",
+    "requested_through": "This run began through you (your token, your schedule, or a version that you published), "
+    "so somebody else has to decide it.",
+    "own_playbook": "You wrote this version of the playbook, so somebody else has to decide what it does.",
+    "own_policy": "You changed the policy change-in-production in the last day, and this is decided by it, so "
+    "somebody else has to.",
+    "own_grant": "The right by which you would decide was given to you in the last day by yourself, or by somebody "
+    "who has a hand in this.",
+    "same_person_other_account": "Another account of yours has a hand in this or has decided it already; all your "
+    "accounts count as one person.",
+    "delegate_of_requester": "You stand in for Rita, who has a hand in this, so you cannot decide it either.",
+    "conflict_of_interest": "This is about you (tariq@example.org), so somebody else has to decide it.",
+    "history": "In this case you have already closed the case, which does not go together with deciding.",
+    "outside_team": "This is a matter of the team Plant operations, to which you do not belong.",
+    "not_in_seat": "This needs the role network-owner or tier-2, which you do not hold.",
+    "already_decided": "You have already decided this request; each person decides once.",
+    "seat_taken": "Every seat that your roles fit is already filled by somebody else.",
+    "closed": "This request is granted and takes no more decisions.",
+    "stale_digest": "What would run has changed since it was shown to you. Read it again and decide on what it says "
+    "now.",
+    "not_stepped_up": "This cannot be taken back, so it takes a proof of your second factor over this very decision.",
+}
+
+
+@pytest.mark.parametrize("rule", SENTENCES)
+def test_each_rule_has_its_sentence(rule: str) -> None:
+    assert [denial.sentence for denial in denials(FORBIDDEN[rule])] == [SENTENCES[rule]]
+
+
+def test_whoever_stood_in_until_a_day_ago_is_told_so() -> None:
+    facts = replace(ALLOWED, requesters={"7": "Rita"}, decider=replace(DECIDER, stood_in_for={"7": "Rita"}))
+    assert [each.sentence for each in denials(facts)] == [
+        "Until a day ago you stood in for Rita, who has a hand in this, so you cannot decide it."
+    ]
+
+
+def test_a_proof_that_is_too_weak_or_too_old_is_asked_for_in_its_own_words() -> None:
+    (denial,) = denials(replace(ALLOWED, step_up="fresh"))
+    assert denial.sentence == (
+        "This takes a proof of your second factor within the last five minutes. Give it and decide again."
+    )
+    for stronger in ("fresh", "bound"):
+        assert denials(replace(ALLOWED, step_up="fresh", decider=replace(DECIDER, step_up=stronger))) == ()
+
+
 def test_all_rules_that_forbid_are_reported_in_the_order_of_the_design() -> None:
     everything = replace(
         ALLOWED,

@@ -18,7 +18,7 @@ from playbooks.domain.stepup import Purpose, need_of
 from playbooks.models import ApprovalRequest, Connection, Notice, Principal, Run
 from playbooks.operations import approvals, break_glass, notice_rules, people, stopping
 from playbooks.operations.caller import SYSTEM
-from playbooks.operations.telling import request_path, run_path
+from playbooks.operations.telling import request_path, review_path, run_path
 from tests.cast import BLOCK, Cast, connect, publish, start
 from tests.connectors.conftest import FarSide
 from tests.databases import any_time
@@ -103,6 +103,7 @@ def _links(text: str) -> list[str]:
 def test_the_paths_are_those_of_the_pages(ready: Cast) -> None:
     request = asked(ready)
     assert request_path(request.pk) == reverse("approval", args=[request.pk])
+    assert review_path(request.pk) == reverse("review", args=[request.pk])
     assert run_path(request.run_id) == reverse("run", args=[request.run_id])
     assert reverse("notifications") == notice_rules.PAGE
 
