@@ -292,7 +292,8 @@ NAMES = PEOPLE.map(lambda people: {person: f"Person {person}" for person in peop
 WORDS = st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
 HELD = st.frozensets(st.sampled_from(["tier-2", "network-owner", "analyst"]), max_size=3)
 ENTITLEMENTS = st.builds(Entitlement, HELD, PEOPLE)
-SEATS = st.builds(Seat, st.sampled_from(["tier-2", "network-owner"]), st.none() | PEOPLE)
+PLAIN_SEATS = st.builds(Seat, st.sampled_from(["tier-2", "network-owner"]), st.none() | PEOPLE)
+SEATS = st.builds(replace, PLAIN_SEATS, also=st.lists(PLAIN_SEATS, max_size=1).map(tuple))
 DECIDERS = st.builds(
     Decider,
     st.sampled_from(["1", "2", "3"]),
