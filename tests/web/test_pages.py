@@ -46,6 +46,12 @@ PAGES: dict[str, Where] = {
     "delegations": lambda world: reverse("delegations"),
     "holds": lambda world: reverse("holds"),
     "expiries": lambda world: reverse("expiries"),
+    "break-glass": lambda world: reverse("break-glass", args=[world.request.pk]),
+    "reviews": lambda world: reverse("reviews"),
+    "step-up": lambda world: reverse("step-up"),
+    "profile": lambda world: reverse("profile"),
+    "notifications": lambda world: reverse("notifications"),
+    "notice-channels": lambda world: reverse("notice-channels"),
     "access": lambda world: reverse("access"),
     "access-roles": lambda world: reverse("access-roles"),
     "access-teams": lambda world: reverse("access-teams"),
@@ -59,6 +65,8 @@ PAGES: dict[str, Where] = {
 }
 # Where somebody with a role gets something else than 200.
 TURNED_AWAY = {
+    "break-glass": {"analyst", "tier2", "netowner", "author", "publisher", "compliance", "admin"},
+    "notice-channels": {"analyst", "tier2", "netowner", "author", "publisher", "compliance"},
     "start-run": {"netowner", "author", "publisher", "compliance", "admin"},
     "new-playbook": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
     "new-policy": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
@@ -67,7 +75,7 @@ TURNED_AWAY = {
     "audit-entry": {"analyst", "tier2", "netowner", "author", "publisher"},
     "audit-export": {"analyst", "tier2", "netowner", "author", "publisher", "admin"},
 }
-OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions"}
+OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions", "step-up"}
 FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
     "rotas",
@@ -78,6 +86,11 @@ FORBIDDEN_TO_OUTSIDERS = {
     "delegations",
     "holds",
     "expiries",
+    "break-glass",
+    "reviews",
+    "profile",
+    "notifications",
+    "notice-channels",
     *("access", "access-roles", "access-teams", "access-rights", "access-person", "access-role"),
     "audit",
     "audit-of-run",
