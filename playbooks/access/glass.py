@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from playbooks import access
 from playbooks.access import factors
+from playbooks.access.identities import accounts_of
 from playbooks.domain.break_glass import COOLING, REVIEW_AFTER_CASE, REVIEW_AT_MOST, ReviewFacts
 from playbooks.models import BreakGlass, Membership, Principal, PrincipalKind
 
@@ -42,13 +43,14 @@ def overdue_reviews(now: datetime) -> QuerySet[BreakGlass]:
 
 
 def facts_to_review(person: Principal, glass: BreakGlass, *, by_token: bool = False) -> ReviewFacts:
+    own = accounts_of([person.pk])[person.pk]
     return ReviewFacts(
         reviewer=str(person.pk),
         is_active=person.is_active,
         is_person=person.is_person,
         by_token=by_token,
         may_review=access.may(person, REVIEW),
-        accounts=frozenset({str(person.pk)}),
+        accounts=frozenset(map(str, own)),
         users=frozenset(str(each) for each in (glass.person_id, glass.second_id) if each),
         influential=_influential(glass),
         is_reviewed=hasattr(glass, "review"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter
@@ -42,7 +42,7 @@ class StepUpProof(Proof):
 class Decide(Body):
     """`digest` is that of the subject as it was shown. A denial needs its comment."""
 
-    verdict: Verdict
+    verdict: Literal[Verdict.APPROVE, Verdict.DENY]
     digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     comment: Annotated[str, StringConstraints(max_length=10_000)] = ""
     step_up: StepUpProof | None = None
@@ -130,8 +130,7 @@ class Decision(Endpoint):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         body = read(Decide, request)
-        if body.step_up is not None and not stepup.is_answered(body.step_up.id, caller=caller_of(request)):
-            take(request, body.step_up.id, body.step_up)
+        take_once(request, body.step_up)
         row = operations.decide(
             pk,
             caller=caller_of(request),
@@ -190,3 +189,9 @@ class AskingAgain(Endpoint):
         body = read(AskAgain, request)
         run = denied.ask_again(pk, caller=caller_of(request), evidence=body.evidence)
         return answer(AskedAgain(run.pk, pk), status=201)
+
+
+def take_once(request: Request, proof: StepUpProof | None) -> None:
+    """Takes the proof that came with a body, unless the same call has brought it before. Raises Refused, Missing."""
+    if proof is not None and not stepup.is_answered(proof.id, caller=caller_of(request)):
+        take(request, proof.id, proof)

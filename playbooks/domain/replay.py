@@ -16,7 +16,7 @@ from typing import Any
 
 from playbooks.domain.break_glass import GlassFacts, ReviewFacts, glass_denials, review_denials
 from playbooks.domain.duties import denials, is_quorum
-from playbooks.domain.duty_facts import Facts
+from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.entries import Body
 from playbooks.domain.policies.policy_replay import unmet_policy
 
@@ -42,6 +42,7 @@ class Request:
     not_covered: frozenset[str]  # steps that could not be shown
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
+    profile: str
     through: Mapping[str, str]
     status: str = "open"
     denials_to_end: int = 1
@@ -76,6 +77,8 @@ class Replay:
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
+    self_confirmed_actions: int = 0  # that one person alone confirmed, under the profile solo
+    profiles: set[str] = field(default_factory=set)  # under which requests were opened
     passed_actions: int = 0  # that ran past a gate by break-glass
     other_actions: int = 0  # that change something and that no gate asked about
 
@@ -152,11 +155,13 @@ class Replay:
         )
         shown: dict[str, Any] = _read(subject) if isinstance(subject, str) else {"covered": None}
         if isinstance(subject, str):
+            _require(shown["profile"] == facts["profile"], "The profile is not the one that was shown.")
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
             unmet = unmet_policy(shown.get("policies", {}), [seats])
             _require(not unmet, f"The policy {unmet} asks for more seats than the request has.")
             covered = [item["step"] for item in shown["covered"]]
             _require(covered == list(facts["covered"]), "The covered steps are not those that were shown.")
+        self.profiles.add(facts["profile"])
         self.requests[facts["request"]] = Request(
             gate=facts["step"],
             digest=digest,
@@ -165,6 +170,7 @@ class Replay:
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
+            profile=facts["profile"],
             denials_to_end=facts.get("denials_to_end", 1),
             deciders=set(facts.get("denied_before", ())),
             through=facts["through"],
@@ -190,8 +196,12 @@ class Replay:
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
-        (request.approvers if facts.verdict == "approve" else request.deniers).add(facts.decider.id)
-        if facts.verdict == "approve":
+        _require(
+            facts.verdict == "deny" or (facts.verdict == "confirm") == (facts.profile == "solo"),
+            "What one person alone confirmed is called approved, or the other way round.",
+        )
+        (request.approvers if facts.verdict in CONSENTS else request.deniers).add(facts.decider.id)
+        if facts.verdict in CONSENTS:
             request.has_quorum = is_quorum(facts)
 
     def _withdraw(self, entry: Body) -> None:
@@ -241,6 +251,7 @@ class Replay:
             "The seats have gone on to others than those whom the entries name.",
         )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
+        _require(facts.profile == request.profile, "The profile is not that of the request.")
         _require(
             facts.denials_to_end == request.denials_to_end, "It takes another number of denials to end it."
         )
@@ -329,8 +340,10 @@ class Replay:
             self._require_every_gate(step, named)
         self._require_the_same(facts)
         is_passed = self._require_begun(step, named)
+        alone = any(each.digest in named and each.profile == "solo" for each in self.requests.values())
         self.passed_actions += is_passed
-        self.approved_actions += bool(named) and not is_passed
+        self.self_confirmed_actions += alone and not is_passed
+        self.approved_actions += bool(named) and not is_passed and not alone
         self.other_actions += not named
 
     def _require_what_policies_asked(self, facts: Mapping[str, Any]) -> None:

@@ -94,8 +94,12 @@ def need_of(purpose: Purpose, digest: str = UNBOUND) -> Need:
 
 
 def demanded(subject: Mapping[str, Any]) -> str:
-    """What an approval of the subject takes, in the words of the duty rules: "bound" for what destroys, else ""."""
-    return "bound" if any(item["effect"] == Effect.DESTROY for item in subject["covered"]) else ""
+    """What an approval of the subject takes, in the words of the duty rules: "bound" for what destroys, "fresh" where a
+    policy asks for it, else "".
+    """
+    if any(item["effect"] == Effect.DESTROY for item in subject["covered"]):
+        return "bound"
+    return "fresh" if any(asked["step_up"] for asked in subject["policies"].values()) else ""
 
 
 def need_of_decision(digest: str, verdict: str, step_up: str) -> Need:

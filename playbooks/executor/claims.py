@@ -10,17 +10,19 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks.audit import Heads
 from playbooks.domain.actions import Action, Effect
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError
+from playbooks.domain.policies.asking import as_asked
 from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.executor import timers
 from playbooks.executor.authority import Forbidden, Granted, authorize, frozen_at
 from playbooks.executor.intents import intent_of
 from playbooks.models import Attempt, Connection, Run, Step
-from playbooks.operations import asks, children, holds, limits, moves, rollbacks, stopping, waits
+from playbooks.operations import children, holds, limits, moves, rollbacks, stopping, waits
 from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, anything_is_held, lock_run
@@ -53,12 +55,14 @@ class Claim:
     is_stopping: bool  # that job is to stop
 
 
-def claim_next(run: UUID, *, worker: str, driver: str = "") -> Claim | None:
-    """Claims one ready step of the run, or None when nothing is ready. `driver` names this drive among all."""
+def claim_next(run: UUID, *, worker: str, driver: str = "", heads: Heads | None = None) -> Claim | None:
+    """Claims one ready step of the run, or None when nothing is ready. `driver` names this drive among all; `heads`
+    are what it knows of the ends of audit streams.
+    """
     with transaction.atomic(durable=True):
-        change = Change(lock_run(run), timezone.now(), worker_actor(worker), driver=driver)
-        _hear(change)
-        claim = claim_ready(change, open_frame(change.run), worker=worker)
+        change = Change(lock_run(run), timezone.now(), worker_actor(worker), driver=driver, heads=heads)
+        frame = _hear(change)
+        claim = claim_ready(change, frame, worker=worker)
         if claim is None:
             change.driver = ""  # and nobody keeps a picture
             change.finish()
@@ -97,8 +101,8 @@ def _left_ready(change: Change, frame: Frame) -> int:
     return sum(step.status == StepStatus.READY for step in frame.steps.values())
 
 
-def _hear(change: Change) -> None:
-    """What the parent of the run wants of it, and what has become due."""
+def _hear(change: Change) -> Frame:
+    """What the parent of the run wants of it, and what has become due. Returns how the run then stands."""
     run = change.run
     if run.parent_id:
         if run.status in stopping.CANCELLABLE and children.is_unwanted(run):
@@ -107,8 +111,7 @@ def _hear(change: Change) -> None:
             rollbacks.begin(change)
     for step in timers.due_in(change):
         timers.fire(change, step)
-    if run.status == RunStatus.QUEUED:
-        advance(change)
+    return advance(change) if run.status == RunStatus.QUEUED else open_frame(run)
 
 
 def _first_ready(change: Change, frame: Frame) -> Step | None:
@@ -284,7 +287,7 @@ def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, gran
         parameters=dict(call.parameters),
         parameters_digest=attempt.parameters_digest,
         subject_digests=[request.digest for request in granted.requests],
-        policies=asks.as_asked(granted.asked),
+        policies=as_asked(granted.asked),
         permit=granted.permit,
     )
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from playbooks import access
 from playbooks.access.glass import BREAK, overdue_reviews
+from playbooks.access.identities import accounts_of
 from playbooks.domain import break_glass as rules
 from playbooks.domain.break_glass import USUAL_MINUTES, GlassFacts, glass_denials, is_in_time
 from playbooks.domain.canonical import digest
@@ -24,12 +25,12 @@ from playbooks.domain.statuses import RequestStatus
 from playbooks.domain.stepup import Need, Purpose, need_of
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, BreakGlass, Principal, Step, StepUp
-from playbooks.operations import idempotency, requests, stepup
+from playbooks.operations import idempotency, requests, stepup, telling
 from playbooks.operations.approvals import open_change
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change
 from playbooks.operations.letting_through import let_through
-from playbooks.operations.refusals import Invalid, Refused
+from playbooks.operations.refusals import Hidden, Invalid, Refused
 from playbooks.operations.rounds import open_frame
 
 TIME_IS_OVER = "the time of the break-glass"
@@ -81,7 +82,17 @@ def use(
             return _use(attempt, idempotency_key)
     except Refused as refusal:
         _record_refusal(attempt, refusal)
+        _hide(attempt, refusal)
         raise
+
+
+def _hide(attempt: Attempt, refusal: Refused) -> None:
+    """Whoever may not know of the request is told that there is none; the log has said why already."""
+    rows = ApprovalRequest.objects.filter(pk=attempt.request)
+    if not access.within_reach(attempt.caller.principal, rows).exists():
+        hidden = Hidden(f"There is no approval request {attempt.request}.", rule=refusal.rule)
+        hidden.is_recorded = True
+        raise hidden from refusal
 
 
 def over(request: ApprovalRequest, step: Step, now: datetime) -> str:
@@ -108,6 +119,7 @@ def _use(attempt: Attempt, idempotency_key: str) -> BreakGlass:
     forbidden = glass_denials(facts)
     if forbidden:
         raise Forbidden(facts, *forbidden)
+    attempt.caller.require_within_reach(row, f"approval request {attempt.request}")
     for each, need in zip((proof, second), needs, strict=True):
         if each is not None:
             stepup.use(each, need, now=now)
@@ -126,7 +138,8 @@ def _facts(
 ) -> GlassFacts:
     """Read inside the transaction. Whoever breaks the glass twice at once waits for themselves."""
     person = Principal.objects.select_for_update(no_key=True).get(pk=attempt.caller.principal.pk)
-    lately = BreakGlass.objects.filter(person=person, broken_at__gt=now - rules.USES_WITHIN)
+    own = accounts_of([person.pk])[person.pk]
+    lately = BreakGlass.objects.filter(person__in=own, broken_at__gt=now - rules.USES_WITHIN)
     return GlassFacts(
         holder=str(person.pk),
         name=str(person),
@@ -149,10 +162,13 @@ def _facts(
 
 
 def _second(attempt: Attempt, need: Need, now: datetime) -> StepUp | None:
-    """The proof of another holder who stands by, given for exactly this in the last five minutes."""
+    """The proof of another holder who stands by, given for exactly this in the last five minutes. None of the
+    holder's own accounts is another holder.
+    """
+    own = accounts_of([attempt.caller.principal.pk])[attempt.caller.principal.pk]
     proven = StepUp.objects.filter(
         purpose=Purpose.SECOND, digest=attempt.shown_digest, used_at=None, proven_at__isnull=False
-    ).exclude(person=attempt.caller.principal)
+    ).exclude(person__in=own)
     for row in proven.select_related("person").order_by("-proven_at"):
         if stepup.is_met(need, row, now) and access.may(row.person, BREAK):
             return row
@@ -193,6 +209,7 @@ def _break(
         until=moment(glass.until),
         glass_facts=facts.as_json(),
     )
+    change.tellings += telling.glass_broken(glass, row)
     let_through(change, row, approvers=())
     return glass
 

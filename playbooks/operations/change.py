@@ -13,12 +13,14 @@ from typing import Any
 from uuid import UUID
 
 from playbooks import audit
-from playbooks.audit import Actor, Entry, Stream, Subject
+from playbooks.audit import Actor, Entry, Heads, Stream, Subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step
-from playbooks.operations import bell, moves
+from playbooks.operations import bell, moves, notices
+from playbooks.operations.definitions import definition_of
+from playbooks.operations.notices import Telling
 from playbooks.operations.refusals import Missing
-from playbooks.operations.statements import fetch, key
+from playbooks.operations.statements import Update, fetch, key, write
 
 HELD = ("anything_is_held", "EXISTS (SELECT 1 FROM playbooks_hold WHERE released_at IS NULL)")
 GOVERNED = (
@@ -38,6 +40,15 @@ def lock_run(run: UUID | str) -> Run:
     if not found:
         raise Missing(f"There is no run {run}.")
     return found[0]
+
+
+def lock_known(run: Run, driver: str) -> Run:
+    """The run, locked: this very object where `driver` was the last to change it, which needs no reading."""
+    found = fetch(Run, "id = %s", [key(Run, run.pk)], only=("driver",), also=(HELD,), lock=True)
+    if not driver or not found or found[0].driver != driver:
+        return lock_run(run.pk)
+    setattr(run, HELD[0], anything_is_held(found[0]))
+    return run
 
 
 def anything_is_held(run: Run) -> bool:
@@ -60,6 +71,8 @@ class Change:
     ready: int = 0  # steps that became ready
     unwritten: list[Step] = field(default_factory=list)  # of those, not in the database yet
     turns: int = 0  # that were started
+    heads: Heads | None = None  # what the driver knows of the ends of audit streams
+    tellings: list[Telling] = field(default_factory=list)  # what people are told of it
 
     def note(
         self,
@@ -104,15 +117,17 @@ class Change:
         self.unwritten.clear()
 
     def finish(self, *, taken: int = 0) -> None:
-        """Appends the entries, and rings when more steps are ready than those `taken` by the caller itself: whoever
-        hears it claims one, and rings for the next.
+        """Appends the entries, tells people, and rings when more steps are ready than those `taken` by the caller
+        itself: whoever hears it claims one, and rings for the next.
 
         Whoever drove the run before has no picture of it any more that is up to date.
         """
         self.write_ready()
         if self.run.driver != self.driver:
-            Run.objects.filter(pk=self.run.pk).update(driver=self.driver)
-        audit.append(*self.entries)
+            write(Update(Run, [self.run.pk], self.run.status, {"driver": self.driver}))
+            self.run.driver = self.driver
+        audit.append(*self.entries, heads=self.heads)
+        notices.tell(self.tellings, now=self.now)
         if self.ready > taken:
             bell.ring(self.run.pk)
 
@@ -122,7 +137,9 @@ def run_stream(run: Run) -> Stream:
 
 
 def run_subject(run: Run) -> Subject:
-    return Subject("run", str(run.pk), str(run))
+    """Labelled as a run is printed, from what is known of its version without asking the database."""
+    definition = definition_of(run.version_id)
+    return Subject("run", str(run.pk), f"run {run.pk.hex[-6:]} of {definition.slug} {definition.number}")
 
 
 def step_subject(step: Step) -> Subject:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.rollback import Done, UndoCall, rollback_plan
@@ -23,7 +23,7 @@ from playbooks.domain.statuses import (
 )
 from playbooks.domain.verbs import Verb
 from playbooks.models import Attempt, Expiry, Run, RunTrigger, Step
-from playbooks.operations import holders
+from playbooks.operations import holders, telling
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run, run_stream, step_subject
 from playbooks.operations.creation import note_started
@@ -66,7 +66,9 @@ def due(now: datetime) -> QuerySet[Expiry]:
 
 def stopped() -> QuerySet[Expiry]:
     """The changes that were to be taken back by a run that somebody has stopped."""
-    return Expiry.objects.filter(status=ExpiryStatus.UNDOING, run__status=RunStatus.CANCELLED)
+    cancelled = Run.objects.filter(pk=OuterRef("run"), status=RunStatus.CANCELLED)
+    # A join would let the database begin with the runs, of which there are many.
+    return Expiry.objects.filter(Exists(cancelled), status=ExpiryStatus.UNDOING)
 
 
 def expire(expiry: UUID, *, now: datetime) -> None:
@@ -133,6 +135,7 @@ def _try_later(change: Change, row: Expiry, sentence: str) -> None:
     change.note_step(
         Verb.EXPIRY_RETRIED, row.step, tries=row.tries, due_at=row.due_at.isoformat(), sentence=sentence
     )
+    change.tellings += telling.expiry_failed(row, change.run, sentence)
 
 
 def _is_being_undone(step: Step) -> bool:

@@ -18,6 +18,7 @@ from playbooks.domain.statuses import (
     AttemptStatus,
     CaseStatus,
     ExpiryStatus,
+    NoticeStatus,
     QuestionStatus,
     RequestStatus,
     RunStatus,
@@ -33,6 +34,7 @@ from playbooks.models import (
     Attempt,
     Case,
     Expiry,
+    Notice,
     PlaybookVersion,
     PolicyVersion,
     Question,
@@ -41,7 +43,7 @@ from playbooks.models import (
     Turn,
 )
 from playbooks.operations.refusals import LostRace
-from playbooks.operations.statements import Insert, Update, Write, write
+from playbooks.operations.statements import AT_ONCE, Insert, Update, Write, write
 
 Row = TypeVar("Row", bound=Model)
 
@@ -57,10 +59,8 @@ STATUSES: Mapping[type[Model], type[StrEnum]] = {
     Turn: TurnStatus,
     Question: QuestionStatus,
     Expiry: ExpiryStatus,
+    Notice: NoticeStatus,
 }
-
-
-AT_ONCE = 500  # rows of one statement; the databases bound its parameters
 
 
 class ForbiddenMove(Exception):

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from playbooks.domain.expressions import ExpressionError, is_true, render
 from playbooks.domain.frames import TOP
-from playbooks.domain.planner import Move, Node, State, plan, run_status
+from playbooks.domain.planner import Move, Node, Progress, plan, run_status
 from playbooks.domain.statuses import RUN_ENDED, STEP_ENDED, RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Step
-from playbooks.operations import children, expiries, rollbacks, turns, waits
+from playbooks.operations import children, expiries, rollbacks, telling, turns, waits
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, move_step
@@ -61,7 +61,7 @@ def settle_frame(change: Change, frame: Frame) -> RunStatus:
             _apply(change, frame, frame.steps[each.key], each)
         if not any(_has_ended_at_once(frame.steps[each.key], each) for each in moves):
             break
-    return run_status(frame.nodes, frame.states)
+    return run_status(frame.nodes, frame.steps)
 
 
 def _has_ended_at_once(step: Step, to: Move) -> bool:
@@ -87,15 +87,15 @@ def _plan(change: Change, frame: Frame) -> Sequence[Move]:
     """The planner's moves, with the playbook's conditions and values evaluated on the states it passes."""
     now = moment(change.now)
 
-    def condition(node: Node, states: Mapping[str, State]) -> bool:
+    def condition(node: Node, states: Mapping[str, Progress]) -> bool:
         return is_true(node.when or "true", frame.scope(now, states), f"The condition of {node.key}")
 
-    def values(node: Node, states: Mapping[str, State]) -> Mapping[str, object]:
+    def values(node: Node, states: Mapping[str, Progress]) -> Mapping[str, object]:
         definition = definition_of(frame.run.version_id)
         rendered = render(definition.steps[node.key].set, frame.scope(now, states))
         return dict(rendered) if isinstance(rendered, Mapping) else {}
 
-    return plan(frame.nodes, frame.states, condition=condition, values=values, is_stopping=frame.is_stopping)
+    return plan(frame.nodes, frame.steps, condition=condition, values=values, is_stopping=frame.is_stopping)
 
 
 def _apply(change: Change, frame: Frame, step: Step, to: Move) -> None:
@@ -162,6 +162,7 @@ def _end(change: Change, frame: Frame, status: RunStatus) -> None:
     elif run.status == RunStatus.CANCELLING:
         move(run, RunStatus.CANCELLED, ended_at=change.now)
         change.note(Verb.RUN_CANCELLED)
+        change.tellings += telling.run_ended(run)
     elif undoes(run):
         _end_expiry(change, frame, status)
     else:
@@ -190,6 +191,7 @@ def _end_expiry(change: Change, frame: Frame, status: RunStatus) -> None:
 def _move_to_end(change: Change, status: RunStatus, sentence: str, outputs: Mapping[str, object]) -> None:
     move(change.run, status, ended_at=change.now, outputs=outputs, sentence=sentence)
     change.note(Verb.RUN_ENDED, outcome=status.value, facts={"status": status.value, "sentence": sentence})
+    change.tellings += telling.run_ended(change.run, sentence)
 
 
 def _why_failed(frame: Frame) -> str:
@@ -215,3 +217,4 @@ def _end_rollback(change: Change, status: RunStatus) -> None:
     ended = RunStatus.ROLLED_BACK if status is RunStatus.SUCCEEDED else RunStatus.ROLLBACK_FAILED
     move(change.run, ended)
     change.note(Verb.ROLLBACK_ENDED, outcome=ended.value, facts={"round": change.run.rollbacks})
+    change.tellings += telling.run_ended(change.run)

@@ -11,6 +11,7 @@ from playbooks.domain.problems import Problem
 CONFLICTS = frozenset(
     {
         "already_decided",
+        "already_reviewed",
         "seat_taken",
         "closed",
         "stale_digest",
@@ -25,6 +26,9 @@ CONFLICTS = frozenset(
         "not_unknown",
         "held_already",
         "not_held",
+        "profile_unchanged",
+        "profile_pending",
+        "profile_not_pending",
         "alert_not_new",
         "case_closed",
         "version_status",

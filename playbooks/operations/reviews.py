@@ -40,6 +40,7 @@ def review(
         facts = facts_to_review(
             Principal.objects.get(pk=caller.principal.pk), row, by_token=caller.token is not None
         )
+        caller.require_within_reach(request, f"break-glass {glass}")
         if forbidden := review_denials(facts):
             raise Refused(*forbidden)
         made = BreakGlassReview.objects.create(

@@ -14,7 +14,7 @@ from playbooks import access
 from playbooks.access import glass as facts
 from playbooks.domain.break_glass import HOLDERS_NEEDED, review_denials, review_due_at
 from playbooks.domain.duties import Denial
-from playbooks.models import BreakGlass, Principal
+from playbooks.models import ApprovalRequest, BreakGlass, Principal
 from playbooks.models.break_glass import BreakGlassReview
 from playbooks.queries import references
 from playbooks.queries.references import CaseReference, Person
@@ -57,7 +57,8 @@ class GlassView:
 
 def passed(person: Principal) -> QuerySet[BreakGlass]:
     """All that the person may know of: those to be reviewed first, the oldest first, then the newest of the others."""
-    rows = BreakGlass.objects.all() if access.may(person, "see_request") else BreakGlass.objects.none()
+    seen = access.visible(person, "see_request", ApprovalRequest.objects.all())
+    rows = BreakGlass.objects.filter(request__in=seen)
     about = ("request__run__case", "person", "second", "review")
     return rows.select_related(*about).order_by(F("review__reviewed_at").desc(nulls_first=True), "broken_at")
 

@@ -15,11 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from playbooks import access
+from playbooks.access.glass import BREAK
+from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.domain.stepup import need_of_decision
 from playbooks.operations import approvals as operations
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
-from playbooks.queries import approvals
+from playbooks.queries import approvals, break_glass
 from playbooks.queries.approvals import RequestView
 from playbooks.queries.runs import run_view
 from playbooks.web.callers import caller_of, person_of, text_of
@@ -33,6 +35,10 @@ DONE = {
     RequestStatus.GRANTED: "Your approval filled the last seat: the run goes on.",
     RequestStatus.DENIED: "Your denial is recorded: nothing behind this gate runs.",
 }
+
+ALONE = (
+    "You have confirmed it alone. It begins in a minute; cancel the run until then to keep it from beginning."
+)
 
 
 @require_safe
@@ -48,20 +54,27 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
     try:
         verdict = _verdict(request)
         if verdict is Verdict.APPROVE and _takes_proof(request, pk):
-            take_proof(request, need_of_decision(_digest(request), verdict.value, "bound"))
+            take_proof(request, need_of_decision(digest_of(request), verdict.value, "bound"))
         decided = operations.decide(
             pk,
             caller=caller_of(request),
             verdict=verdict,
-            shown_digest=_digest(request),
+            shown_digest=digest_of(request),
             comment=text_of(request, "comment"),
         )
     except Missing as error:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
         return page(request, pk, refusal=refusal_of(request, error))
-    messages.success(request, DONE[RequestStatus(decided.status)])
+    is_alone = decided.profile == Profile.SOLO and decided.status == RequestStatus.GRANTED
+    messages.success(request, ALONE if is_alone else _done(verdict, RequestStatus(decided.status)))
     return redirect("approval", pk=pk)
+
+
+def _done(verdict: Verdict, status: RequestStatus) -> str:
+    if verdict is Verdict.DENY and status is RequestStatus.OPEN:
+        return "Your denial is recorded. It takes more denials than yours to deny it."
+    return DONE[status]
 
 
 def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> HttpResponse:
@@ -76,6 +89,8 @@ def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> H
         "refusal": refusal,
         "comment": request.POST.get("comment", ""),
         "ways": _ways(request, view),
+        "glass": break_glass.of_request(view.id, person) if view.status == RequestStatus.PASSED else None,
+        "may_break": view.status == RequestStatus.OPEN and access.may(person, BREAK),
         "may_start": view.may_ask_again and access.may(person, "start_run"),
         "may_see_people": access.may(person, "see_people"),
         "printed_at": timezone.now(),
@@ -88,7 +103,8 @@ def _ways(request: HttpRequest, view: RequestView) -> Ways | None:
     """How the reader gives the proof that an approval takes; None where it takes none of them."""
     if not view.step_up or not view.may_decide:
         return None
-    return ways(request, need_of_decision(view.digest, Verdict.APPROVE.value, view.step_up))
+    need = need_of_decision(view.digest, Verdict.APPROVE.value, view.step_up)
+    return ways(request, need, back=reverse("approval", args=[view.id]))
 
 
 def _takes_proof(request: HttpRequest, pk: UUID) -> bool:
@@ -97,7 +113,7 @@ def _takes_proof(request: HttpRequest, pk: UUID) -> bool:
     return view is not None and bool(view.step_up) and view.may_decide
 
 
-def _digest(request: HttpRequest) -> str:
+def digest_of(request: HttpRequest) -> str:
     """That of the subject which the page has shown. Raises Invalid for what is no digest."""
     digest = request.POST.get("digest", "")
     if not DIGEST.fullmatch(digest):

@@ -79,7 +79,7 @@ def expiries(request: HttpRequest) -> HttpResponse:
     else:
         rows = coming.filter(tries__gt=0) if shown else coming
     context = {
-        "tabs": _tabs("expiries"),
+        "tabs": tabs_of_operations("expiries"),
         "page": page_of(rows, request, lambda found: expiry_queries.views(found, person)),
         "filters": filters(request, "show", EXPIRIES),
         "is_over": shown == "over",
@@ -92,7 +92,7 @@ def _page(request: HttpRequest, *, refusal: Refusal | None = None) -> HttpRespon
     released = queries.holds(person).filter(released_at__isnull=False).order_by("-released_at", "-pk")
     may_place = access.may(person, "place_hold")
     context = {
-        "tabs": _tabs("holds"),
+        "tabs": tabs_of_operations("holds"),
         "held": [queries.view(each) for each in queries.in_force(person)],
         "page": page_of(released, request, lambda found: [queries.view(each) for each in found]),
         "may_place": may_place,
@@ -136,6 +136,6 @@ def _groups(rows: list[Holdable]) -> list[tuple[str, list[Holdable]]]:
     return [(title, [each for each in rows if each.scope == scope]) for scope, title in titles.items()]
 
 
-def _tabs(active: str) -> list[Filter]:
-    pages = {"holds": "Holds", "expiries": "Expiries"}
+def tabs_of_operations(active: str) -> list[Filter]:
+    pages = {"holds": "Holds", "expiries": "Expiries", "reviews": "Reviews", "profile": "Profile"}
     return [Filter(label, reverse(name), name == active) for name, label in pages.items()]

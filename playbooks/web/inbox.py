@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from playbooks.domain.statuses import RequestStatus
 from playbooks.models import ApprovalRequest, Principal
-from playbooks.queries import approvals, questions
+from playbooks.queries import approvals, break_glass, questions
 from playbooks.queries.approvals import RequestView
 from playbooks.queries.unresolved import unresolved
 from playbooks.web.callers import person_of
@@ -50,6 +50,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
             "waiting": _waiting(person),
             "questions": questions.rows(list(questions.asked_of(person)[:AT_ONCE]), person),
             "tasks": unresolved(person),
+            "glasses": break_glass.views(list(break_glass.to_review(person)[:AT_ONCE]), person),
         }
         return render(request, "inbox.html", context)
     if shown == "questions":

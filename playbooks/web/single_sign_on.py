@@ -17,7 +17,7 @@ from allauth.account.internal.flows.reauthentication import get_reauthentication
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
-from allauth.socialaccount.providers.base import AuthError
+from allauth.socialaccount.providers.base import AuthError, AuthProcess
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
@@ -53,6 +53,8 @@ class Provisioned(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Lets through who is known and active, and nothing but a sign-in: no identity is linked by its bearer."""
         account = sociallogin.account
+        if sociallogin.state.get("process") == AuthProcess.REDIRECT:
+            return  # nobody is signed in or linked by it: provider_proofs.py hears what the provider says
         is_sign_in = sociallogin.state.get("process") == "login"
         if is_sign_in and sociallogin.is_existing and sociallogin.user.is_active:
             return

@@ -12,8 +12,9 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_http_methods
 
 from playbooks.access import factors
@@ -37,6 +38,7 @@ class Ways:
     code: bool
     providers: tuple[str, ...]
     is_proven: bool
+    back: str  # where to go on after a sign-in elsewhere
     denial: Denial  # that says it is missing
 
     @property
@@ -44,7 +46,7 @@ class Ways:
         return bool(self.passkey or self.code or self.providers)
 
 
-def ways(request: HttpRequest, need: Need) -> Ways:
+def ways(request: HttpRequest, need: Need, *, back: str = "/") -> Ways:
     person = person_of(request)
     paths = factors.paths_of(person)
     return Ways(
@@ -53,6 +55,7 @@ def ways(request: HttpRequest, need: Need) -> Ways:
         code=Method.CODE in paths,
         providers=tuple(sorted(factors.accounts_of(person))),
         is_proven=stepup.proof_for(need, caller=caller_of(request), now=timezone.now()) is not None,
+        back=back,
         denial=missing(need, paths),
     )
 
@@ -81,15 +84,15 @@ def step_up(request: HttpRequest) -> HttpResponse:
     """For everything that takes a proof of the last five minutes: gives it, and goes back to where it was asked."""
     need = need_of(_purpose(request))
     if request.method != "POST":
-        return _page(request, need)
+        return step_up_page(request, need)
     try:
         take_proof(request, need)
     except Missing as error:
-        return _page(request, need, Refusal(HTTPStatus.NOT_FOUND, (Denial("", str(error)),)))
+        return step_up_page(request, need, Refusal(HTTPStatus.NOT_FOUND, (Denial("", str(error)),)))
     except (Refused, Invalid) as error:
-        return _page(request, need, refusal_of(request, error))
+        return step_up_page(request, need, refusal_of(request, error))
     if not ways(request, need).is_proven:
-        return _page(request, need, Refusal(HTTPStatus.UNAUTHORIZED, (missing(need, ()),)))
+        return step_up_page(request, need, Refusal(HTTPStatus.UNAUTHORIZED, (missing(need, ()),)))
     messages.success(request, "You have proven that it is you: it counts for five minutes.")
     return redirect(back_of(request))
 
@@ -101,14 +104,19 @@ def back_of(request: HttpRequest) -> str:
     return back if is_ours else "/"
 
 
-def _page(request: HttpRequest, need: Need, refusal: Refusal | None = None) -> HttpResponse:
+def step_up_page(request: HttpRequest, need: Need, refusal: Refusal | None = None) -> HttpResponse:
     context = {
-        "ways": ways(request, need),
+        "ways": ways(request, need, back=_again(request, need)),
         "act": ACTS[need.purpose],
         "next": back_of(request),
         "refusal": refusal,
     }
     return render(request, "step_up.html", context, status=refusal.status if refusal else HTTPStatus.OK)
+
+
+def _again(request: HttpRequest, need: Need) -> str:
+    """This page, which then says that it is proven, and leads on."""
+    return f"{reverse('step-up')}?{urlencode({'for': need.purpose.value, 'next': back_of(request)})}"
 
 
 def _purpose(request: HttpRequest) -> Purpose:

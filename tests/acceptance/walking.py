@@ -27,6 +27,8 @@ NO_PAGES = frozenset(
         *("session-end", "sessions-end-others", "token-issue", "token-revoke"),
         *("person-sessions-end", "person-link", "person-identity"),
         *("app-code", "first-administrator"),  # while something is set up
+        *("step-up", "step-up-provider"),  # while something asks for a proof
+        "review",  # once somebody has broken the glass, which takes a second factor
     }
     | {"run-live"}
 )

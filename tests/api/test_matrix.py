@@ -54,6 +54,7 @@ PLAYBOOK = {"slug:slug": "playbook"}
 VERSION = {**PLAYBOOK, "int:number": "=1", "int:other": "=1"}
 PERSON, TEAM, ROLE = {"slug:username": "=tier2"}, {"slug:slug": "=blue"}, {"slug:slug": "=analyst"}
 MANAGE, WHY = ("manage_people",), {"reason": "Because."}
+STEPS_UP = ("see_request", "manage_people", "break_glass")
 DIGEST = "0" * 64
 NOTHING = dict.fromkeys(("uuid:pk", "uuid:handle"), "=0190a0a0-0000-7000-8000-000000000000")
 RIGHT = {"kind": "case", "key": "$case", "permission": "see_case", "person": "outsider"}
@@ -141,10 +142,33 @@ ROWS: dict[tuple[str, str], Row] = {
     ("approvals/<uuid:pk>/withdraw/", "post"): Row(
         ("see_request",), "case", {"uuid:pk": "request"}, WHY, seat=()
     ),
-    ("approvals/<uuid:pk>/ask-again/", "post"): case("start_run", pk="request", evidence="New."),
+    ("approvals/<uuid:pk>/ask-again/", "post"): case("start_run", pk="request", evidence="It is new."),
+    ("approvals/<uuid:pk>/break-glass/", "post"): Row(
+        ("break_glass",), "case", {"uuid:pk": "request"}, {"digest": "$digest", **WHY}, seat=()
+    ),
+    ("reviews/", "get"): Row(("see_request",)),
+    ("reviews/<uuid:pk>/", "get"): Row(("see_request",), parts=NOTHING, is_nowhere=True),
+    ("reviews/<uuid:pk>/review/", "post"): Row(
+        ("review_break_glass",),
+        parts=NOTHING,
+        body={"finding": "justified", "comment": "I looked."},
+        is_nowhere=True,
+    ),
+    ("step-up/", "post"): Row(STEPS_UP, body={"purpose": "grant"}, seat=()),  # nobody here has a factor
+    ("step-up/<uuid:pk>/prove/", "post"): Row(
+        STEPS_UP, parts=NOTHING, body={"password": "x", "code": "000000"}, is_nowhere=True
+    ),
     ("delegations/", "get"): Row(("see_people",)),
-    ("delegations/", "post"): Row(("see_people",)),
-    ("delegations/<uuid:pk>/end/", "post"): Row(("see_people",), parts=NOTHING, is_nowhere=True),
+    ("delegations/", "post"): Row(
+        ("see_people",), body={"substitute": "tier2", "ends_at": "2020-01-01T00:00:00Z", **WHY}
+    ),
+    ("delegations/<uuid:pk>/end/", "post"): Row(("see_people",), parts={"uuid:pk": "delegation"}, seat=()),
+    ("rotas/", "get"): Row(("see_people",)),
+    ("rotas/", "post"): Row(MANAGE, body={"rota": "network", "shifts": []}),
+    ("shifts/<uuid:pk>/withdraw/", "post"): Row(MANAGE, parts={"uuid:pk": "shift"}),
+    ("connections/<slug:name>/owner/", "post"): of_team(
+        "manage_connection", parts={"slug:name": "connection"}, owner=""
+    ),
     ("connections/", "get"): Row(("see_connection",)),
     ("connections/", "post"): of_team(
         "manage_connection", parts={}, name="$connection", connector="nftables"
@@ -165,10 +189,6 @@ ROWS: dict[tuple[str, str], Row] = {
     ("sources/", "get"): Row(("manage_source",)),
     ("sources/", "post"): Row(("manage_source",), body={"slug": "new", "kind": "normal"}),
     ("tokens/", "get"): Row(("see_people",)),
-    ("step-up/", "post"): Row(body={"purpose": "everything"}),
-    ("step-up/<uuid:pk>/prove/", "post"): Row(
-        parts=NOTHING, is_nowhere=True, body={"password": "x", "code": "000000"}
-    ),
     ("tokens/", "post"): Row(("see_people",), body={"scopes": ["everything"]}),
     ("tokens/<uuid:pk>/", "delete"): Row(parts=NOTHING, is_nowhere=True),
     ("sessions/", "get"): Row(),
