@@ -4,6 +4,6 @@
 tree; `bundle` exports evidence; `verification` checks the live log.
 """
 
-from playbooks.audit.writing import Actor, Entry, EntryError, Stream, Subject, append
+from playbooks.audit.writing import Actor, Entry, EntryError, Heads, Stream, Subject, append
 
-__all__ = ["Actor", "Entry", "EntryError", "Stream", "Subject", "append"]
+__all__ = ["Actor", "Entry", "EntryError", "Heads", "Stream", "Subject", "append"]

@@ -72,20 +72,47 @@ def insert(rows: Sequence[Row]) -> Keys:
     return keys
 
 
+def extend(rows: Sequence[Row], before: Head) -> Keys:
+    """Inserts entries and bodies of one stream, in order, if it still ends at `before`; else nothing."""
+    write = _extend_together if connection.vendor == "postgresql" else _extend_one_by_one
+    last = rows[-1]
+    moved = [last.seq, last.leaf, before.stream, before.seq, before.leaf]
+    with connection.cursor() as cursor:
+        return write(cursor, rows, moved)
+
+
+def _extend_together(cursor: CursorWrapper, rows: Sequence[Row], moved: Sequence[Any]) -> Keys:
+    cursor.execute(_extended(len(rows)), [*moved, *_columns(rows), *_numbered(rows)])
+    return {(stream, seq): key for key, stream, seq in cursor.fetchall()}
+
+
+def _extend_one_by_one(cursor: CursorWrapper, rows: Sequence[Row], moved: Sequence[Any]) -> Keys:
+    cursor.execute(MOVE, moved)
+    return _entries_and_bodies(cursor, rows) if cursor.rowcount else {}
+
+
 def _on_postgresql(cursor: CursorWrapper, rows: Sequence[Row], leaves: Mapping[int, bytes]) -> Keys:
-    bodies = [part for row in rows for part in (row.stream, row.seq, row.body)]
-    cursor.execute(_together(len(rows), len(leaves)), [*_columns(rows), *bodies, *_flat(leaves)])
+    cursor.execute(_together(len(rows), len(leaves)), [*_columns(rows), *_numbered(rows), *_flat(leaves)])
     return {(stream, seq): key for key, stream, seq in cursor.fetchall()}
 
 
 def _one_by_one(cursor: CursorWrapper, rows: Sequence[Row], leaves: Mapping[int, bytes]) -> Keys:
+    keys = _entries_and_bodies(cursor, rows)
+    cursor.execute(_leaves(len(leaves)), _flat(leaves))
+    return keys
+
+
+def _entries_and_bodies(cursor: CursorWrapper, rows: Sequence[Row]) -> Keys:
     cursor.execute(_entries(len(rows)), _columns(rows))
     keys = {(stream, seq): key for key, stream, seq in cursor.fetchall()}
     cursor.execute(
         _bodies(len(rows)), [part for row in rows for part in (keys[row.stream, row.seq], row.body)]
     )
-    cursor.execute(_leaves(len(leaves)), _flat(leaves))
     return keys
+
+
+def _numbered(rows: Sequence[Row]) -> list[Any]:
+    return [part for row in rows for part in (row.stream, row.seq, row.body)]
 
 
 def _columns(rows: Sequence[Row]) -> list[Any]:
@@ -118,11 +145,20 @@ DO UPDATE SET last_seq = playbooks_auditstream.last_seq + excluded.last_seq
 RETURNING id, kind, key, last_seq, last_leaf"""  # noqa: S608
 
 
+COLUMNS = """stream_id, stream_seq, previous, occurred_at, actor_id, actor_label,
+verb, subject_kind, subject_id, subject_label, outcome, leaf"""
+MOVE = """UPDATE playbooks_auditstream SET last_seq = %s, last_leaf = %s
+WHERE id = %s AND last_seq = %s AND last_leaf = %s"""
+
+
 @lru_cache(maxsize=64)
 def _entries(count: int) -> str:
-    return f"""INSERT INTO playbooks_auditentry (stream_id, stream_seq, previous, occurred_at, actor_id, actor_label,
-verb, subject_kind, subject_id, subject_label, outcome, leaf) VALUES {_rows(f"({_rows('%s', 12)})", count)}
+    return f"""INSERT INTO playbooks_auditentry ({COLUMNS}) VALUES {_values(count)}
 RETURNING id, stream_id, stream_seq"""  # noqa: S608
+
+
+def _values(count: int) -> str:
+    return _rows(f"({_rows('%s', 12)})", count)
 
 
 @lru_cache(maxsize=64)
@@ -139,11 +175,25 @@ FROM (VALUES {_rows("(%s, %s)", count)}) AS told WHERE playbooks_auditstream.id 
 
 @lru_cache(maxsize=64)
 def _together(entries: int, streams: int) -> str:
-    return f"""WITH entry AS ({_entries(entries)}), body AS (
-INSERT INTO playbooks_auditbody (entry_id, body) SELECT entry.id, given.column3
-FROM entry JOIN (VALUES {_rows("(%s, %s, %s)", entries)}) AS given
-ON entry.stream_id = given.column1 AND entry.stream_seq = given.column2), head AS ({_leaves(streams)})
+    return f"""WITH entry AS ({_entries(entries)}), body AS ({_bodies_of(entries)}), head AS ({_leaves(streams)})
 SELECT id, stream_id, stream_seq FROM entry"""  # noqa: S608
+
+
+@lru_cache(maxsize=64)
+def _extended(count: int) -> str:
+    """Where no head moves, there is nothing that the entries could be joined with."""
+    return f"""WITH head AS ({MOVE} RETURNING id), entry AS (
+INSERT INTO playbooks_auditentry ({COLUMNS}) SELECT given.* FROM head
+JOIN (VALUES {_values(count)}) AS given ON given.column1 = head.id ORDER BY given.column2
+RETURNING id, stream_id, stream_seq), body AS ({_bodies_of(count)})
+SELECT id, stream_id, stream_seq FROM entry"""  # noqa: S608
+
+
+def _bodies_of(count: int) -> str:
+    """Those of the rows that `entry` has inserted."""
+    return f"""INSERT INTO playbooks_auditbody (entry_id, body) SELECT entry.id, given.column3
+FROM entry JOIN (VALUES {_rows("(%s, %s, %s)", count)}) AS given
+ON entry.stream_id = given.column1 AND entry.stream_seq = given.column2"""  # noqa: S608
 
 
 def _rows(row: str, count: int) -> str:

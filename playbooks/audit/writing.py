@@ -2,15 +2,15 @@
 
 Two statements on PostgreSQL and four on SQLite, whatever the number of entries (audit/statements.py): the streams
 are locked, entries and bodies inserted, and the streams told their last leaf. Streams are locked in a fixed order,
-so that two writers never wait for each other.
+so that two writers never wait for each other. A writer that knows where its one stream ends needs a statement less.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ import rfc8785
 from django.db import connection
 
 from playbooks.audit import statements
-from playbooks.audit.statements import Head, Row
+from playbooks.audit.statements import Head, Keys, Row
 from playbooks.domain.canonical import canonical, canonical_plain
 from playbooks.domain.entries import MAX_BODY, MAX_INTEGER, Body, moment
 from playbooks.domain.tree import leaf_hash
@@ -27,6 +27,10 @@ from playbooks.models.audit import AuditEntry, AuditStream
 
 MAX_DEPTH = 100
 LABEL = 200
+
+Name = tuple[str, str]  # of a stream: its kind and its key
+Heads = dict[Name, Head]
+Written = tuple[list[Row], Keys]
 
 
 class EntryError(ValueError):
@@ -67,8 +71,11 @@ class Entry:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def append(*entries: Entry) -> list[int]:
+def append(*entries: Entry, heads: Heads | None = None) -> list[int]:
     """Appends the entries, in order, in the caller's transaction. Returns their primary keys.
+
+    `heads` are where streams ended when the caller last appended, and are brought up to date: to a stream that still
+    ends there is written without locking it first. What is out of date costs a second look and nothing else.
 
     Raises EntryError for what cannot be an entry, and RuntimeError outside a transaction.
     """
@@ -77,10 +84,30 @@ def append(*entries: Entry) -> list[int]:
     if not entries:
         return []
     coming = Counter((entry.stream.kind, entry.stream.key) for entry in entries)
-    heads = statements.lock(dict(sorted(coming.items())))
-    rows = [_write(entry, heads[entry.stream.kind, entry.stream.key]) for entry in entries]
-    keys = statements.insert(rows)
+    known = {} if heads is None else heads
+    rows, keys = _extend(entries, coming, known) or _insert(entries, coming, known)
     return [keys[row.stream, row.seq] for row in rows]
+
+
+def _extend(entries: Sequence[Entry], coming: Mapping[Name, int], heads: Heads) -> Written | None:
+    """None where the entries are not all of one stream whose end is known."""
+    before = heads.get(next(iter(coming)))
+    if before is None or len(coming) > 1 or len(entries) > statements.AT_ONCE:
+        return None
+    head = replace(before)
+    rows = [_write(entry, head) for entry in entries]
+    keys = statements.extend(rows, before)
+    if not keys:
+        return None
+    heads.update(dict.fromkeys(coming, head))
+    return rows, keys
+
+
+def _insert(entries: Sequence[Entry], coming: Mapping[Name, int], heads: Heads) -> Written:
+    locked = statements.lock(dict(sorted(coming.items())))
+    rows = [_write(entry, locked[entry.stream.kind, entry.stream.key]) for entry in entries]
+    heads.update(locked)
+    return rows, statements.insert(rows)
 
 
 def lock_stream(stream: Stream) -> bool:

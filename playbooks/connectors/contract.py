@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 from jsonschema import Draft202012Validator
@@ -297,8 +298,7 @@ def _bounded(action: Action, outputs: Mapping[str, object], secrets: Secrets) ->
 
 def _problem(schema: Mapping[str, object], value: object, secrets: Secrets) -> str | None:
     """What is quoted of the value is cut, and a secret that is cut through could not be recognized any more."""
-    validator = Draft202012Validator(dict(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
-    error = best_match(validator.iter_errors(value))
+    error = best_match(_validator(orjson.dumps(schema)).iter_errors(value))
     if error is None:
         return None
     where = secrets.hide(".".join(str(part) for part in error.absolute_path))
@@ -308,6 +308,12 @@ def _problem(schema: Mapping[str, object], value: object, secrets: Secrets) -> s
         secrets.hide(error.message)[:300] if is_quotable else f"the schema's {error.validator} is not kept"
     )
     return f"{where}: {message}" if where else message
+
+
+@lru_cache(maxsize=512)
+def _validator(schema: bytes) -> Draft202012Validator:
+    """Known by the text of its schema, since making one costs more than the question that it is asked."""
+    return Draft202012Validator(orjson.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 def _failure(action_key: str, secrets: Secrets, error: Exception) -> Outcome:

@@ -1,8 +1,8 @@
 """Canonical JSON (RFC 8785) and the digests over it.
 
 Nearly every value is plain, and then the fast encoder writes the same bytes: it sorts names by code points, which is
-the order of UTF-16 up to U+FFFF, and it escapes as RFC 8785 does. Floats, which it writes differently, and everything
-unusual go to the reference implementation.
+the order of UTF-16 up to U+FFFF, and it escapes as RFC 8785 does. Floats that it may write differently, and everything
+unusual, go to the reference implementation.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ def is_exact(value: object) -> bool:
     return True
 
 
+def _is_plain_float(value: float) -> bool:
+    """Whether everybody writes it alike: neither whole, nor so small or large as to get an exponent."""
+    return 1e-4 <= abs(value) < 1e16 and not value.is_integer()
+
+
 def _reference(value: object) -> bytes:
     encoded: bytes = rfc8785.dumps(value)  # type: ignore[arg-type]
     return encoded
@@ -56,6 +61,8 @@ def _is_plain(value: object) -> bool:
     kind = type(value)
     if kind in _PLAIN:
         return True
+    if kind is float:
+        return _is_plain_float(value)  # type: ignore[arg-type]
     if kind is dict:
         return all(_is_plain(each) for each in value.values())  # type: ignore[attr-defined]
     return kind is list and all(_is_plain(each) for each in value)  # type: ignore[attr-defined]

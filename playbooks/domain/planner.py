@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from graphlib import TopologicalSorter
+from typing import Protocol
 
 from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.kinds import CALLS
@@ -21,9 +22,11 @@ ALL_SKIPPED = "Skipped, because everything that it follows was skipped."
 CONDITION = "Skipped, because its condition is false."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One step as the planner sees it. `needs` are keys of other nodes."""
+    """One step as the planner sees it. `needs` are keys of other nodes. Two nodes are one if they are the same object,
+    so that the order of a definition's nodes is found again at once.
+    """
 
     key: str
     kind: str  # one of kinds.KINDS
@@ -31,6 +34,16 @@ class Node:
     after: str = "success"  # success, failure, always
     when: str | None = None
     forgives: bool = False  # continue_on_failure
+
+
+class Progress(Protocol):
+    """How far a step has come, as the planner reads it. `status` is one of StepStatus, or its text."""
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def outputs(self) -> Mapping[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +64,15 @@ class Move:
 
 # Given a node and the states so far: whether its condition holds, and the values of a `set`. Both may raise
 # ExpressionError.
-Condition = Callable[[Node, Mapping[str, State]], bool]
-Values = Callable[[Node, Mapping[str, State]], Mapping[str, object]]
+Condition = Callable[[Node, Mapping[str, Progress]], bool]
+Values = Callable[[Node, Mapping[str, Progress]], Mapping[str, object]]
+
+_MAY_PASS_ON = frozenset({StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.SKIPPED})
 
 
 def plan(
     nodes: Sequence[Node],
-    states: Mapping[str, State],
+    states: Mapping[str, Progress],
     *,
     condition: Condition,
     values: Values,
@@ -71,26 +86,30 @@ def plan(
     failed: set[str] = set()
     moves: list[Move] = []
     for node in _in_order(tuple(nodes)):
-        if now[node.key].status is StepStatus.PENDING and _is_due(node, now):
+        status = now[node.key].status
+        if status == StepStatus.PENDING and _is_due(node, now):
             stops = is_stopping and node.after != "always"
             move = (
                 Move(node.key, StepStatus.CANCELLED) if stops else _move(node, now, failed, condition, values)
             )
-            now[node.key] = State(move.status, move.outputs or {})
+            status = move.status
+            now[node.key] = State(status, move.outputs or {})
             moves.append(move)
-        if _has_failed(node, now[node.key].status, failed):
+        if status in _MAY_PASS_ON and _has_failed(node, status, failed):
             failed.add(node.key)
     return tuple(moves)
 
 
-def run_status(nodes: Sequence[Node], states: Mapping[str, State]) -> RunStatus:
+def run_status(nodes: Sequence[Node], states: Mapping[str, Progress]) -> RunStatus:
     """The status of the run that these steps make: running, waiting, succeeded or failed."""
     statuses = {states[node.key].status for node in nodes}
     if statuses & {StepStatus.READY, StepStatus.RUNNING}:
         return RunStatus.RUNNING
     if statuses - STEP_ENDED:
         return RunStatus.WAITING
-    failed = any(states[node.key].status is StepStatus.FAILED and not node.forgives for node in nodes)
+    failed = StepStatus.FAILED in statuses and any(
+        states[node.key].status == StepStatus.FAILED and not node.forgives for node in nodes
+    )
     return RunStatus.FAILED if failed else RunStatus.SUCCEEDED
 
 
@@ -102,13 +121,13 @@ def _in_order(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     return tuple(by_key[key] for key in order)
 
 
-def _is_due(node: Node, states: Mapping[str, State]) -> bool:
+def _is_due(node: Node, states: Mapping[str, Progress]) -> bool:
     return all(states[need].status in STEP_ENDED for need in node.needs)
 
 
 def _move(
     node: Node,
-    states: Mapping[str, State],
+    states: Mapping[str, Progress],
     failed: Set[str],
     condition: Condition,
     values: Values,
@@ -124,7 +143,7 @@ def _move(
         return Move(node.key, StepStatus.FAILED, str(error))
 
 
-def _entry(node: Node, states: Mapping[str, State], values: Values) -> Move:
+def _entry(node: Node, states: Mapping[str, Progress], values: Values) -> Move:
     """How a step of each kind begins."""
     if node.kind == "set":
         return Move(node.key, StepStatus.SUCCEEDED, outputs=values(node, states))
@@ -133,19 +152,19 @@ def _entry(node: Node, states: Mapping[str, State], values: Values) -> Move:
     return Move(node.key, StepStatus.WAITING)
 
 
-def _reason_to_skip(node: Node, states: Mapping[str, State], failed: Set[str]) -> str:
+def _reason_to_skip(node: Node, states: Mapping[str, Progress], failed: Set[str]) -> str:
     follows_failure = not failed.isdisjoint(node.needs)
     if node.after == "failure":
         return "" if follows_failure else NOTHING_FAILED
     if follows_failure:
         return "" if node.after == "always" else NOT_REACHED
-    if node.needs and all(states[need].status is StepStatus.SKIPPED for need in node.needs):
+    if node.needs and all(states[need].status == StepStatus.SKIPPED for need in node.needs):
         return ALL_SKIPPED
     return ""
 
 
-def _has_failed(node: Node, status: StepStatus, failed: Set[str]) -> bool:
+def _has_failed(node: Node, status: str, failed: Set[str]) -> bool:
     """Whether `node` failed, or was never reached because of a failure: that passes on, a false condition does not."""
     if status in {StepStatus.FAILED, StepStatus.CANCELLED}:
         return not node.forgives
-    return status is StepStatus.SKIPPED and node.after == "success" and not failed.isdisjoint(node.needs)
+    return status == StepStatus.SKIPPED and node.after == "success" and not failed.isdisjoint(node.needs)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from playbooks.domain.planner import State
+from playbooks.domain.planner import Progress
 from playbooks.domain.statuses import STEP_ENDED, StepStatus
 
 
@@ -13,7 +14,7 @@ def scope(
     context: Mapping[str, object],
     inputs: Mapping[str, object],
     run: Mapping[str, object],
-    states: Mapping[str, State],
+    states: Mapping[str, Progress],
     now: str,
 ) -> dict[str, object]:
     """`context` holds `alert` and `case`; `now` is RFC 3339. A step that did not succeed has no `outputs`, so
@@ -24,14 +25,32 @@ def scope(
         **context,
         "inputs": dict(inputs),
         "run": dict(run),
-        "steps": {key: _step(state) for key, state in states.items() if state.status in STEP_ENDED},
+        "steps": _Steps(states),
         "now": now,
     }
 
 
-def _step(state: State) -> dict[str, object]:
-    view: dict[str, object] = {"state": state.status.value}
-    if state.status is not StepStatus.SUCCEEDED:
+@dataclass(frozen=True, slots=True)
+class _Steps(Mapping[str, object]):
+    """The steps that have ended, each looked at when an expression refers to it: most refer to none, or to one."""
+
+    states: Mapping[str, Progress]
+
+    def __getitem__(self, key: str) -> object:
+        if self.states[key].status not in STEP_ENDED:
+            raise KeyError(key)
+        return _step(self.states[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, state in self.states.items() if state.status in STEP_ENDED)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _step(state: Progress) -> dict[str, object]:
+    view: dict[str, object] = {"state": str(state.status)}
+    if state.status != StepStatus.SUCCEEDED:
         return view
     view["outputs"] = dict(state.outputs)
     if "approvers" in state.outputs:

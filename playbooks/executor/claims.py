@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from playbooks.audit import Heads
 from playbooks.domain.actions import Action, Effect
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
@@ -54,12 +55,14 @@ class Claim:
     is_stopping: bool  # that job is to stop
 
 
-def claim_next(run: UUID, *, worker: str, driver: str = "") -> Claim | None:
-    """Claims one ready step of the run, or None when nothing is ready. `driver` names this drive among all."""
+def claim_next(run: UUID, *, worker: str, driver: str = "", heads: Heads | None = None) -> Claim | None:
+    """Claims one ready step of the run, or None when nothing is ready. `driver` names this drive among all; `heads`
+    are what it knows of the ends of audit streams.
+    """
     with transaction.atomic(durable=True):
-        change = Change(lock_run(run), timezone.now(), worker_actor(worker), driver=driver)
-        _hear(change)
-        claim = claim_ready(change, open_frame(change.run), worker=worker)
+        change = Change(lock_run(run), timezone.now(), worker_actor(worker), driver=driver, heads=heads)
+        frame = _hear(change)
+        claim = claim_ready(change, frame, worker=worker)
         if claim is None:
             change.driver = ""  # and nobody keeps a picture
             change.finish()
@@ -98,8 +101,8 @@ def _left_ready(change: Change, frame: Frame) -> int:
     return sum(step.status == StepStatus.READY for step in frame.steps.values())
 
 
-def _hear(change: Change) -> None:
-    """What the parent of the run wants of it, and what has become due."""
+def _hear(change: Change) -> Frame:
+    """What the parent of the run wants of it, and what has become due. Returns how the run then stands."""
     run = change.run
     if run.parent_id:
         if run.status in stopping.CANCELLABLE and children.is_unwanted(run):
@@ -108,8 +111,7 @@ def _hear(change: Change) -> None:
             rollbacks.begin(change)
     for step in timers.due_in(change):
         timers.fire(change, step)
-    if run.status == RunStatus.QUEUED:
-        advance(change)
+    return advance(change) if run.status == RunStatus.QUEUED else open_frame(run)
 
 
 def _first_ready(change: Change, frame: Frame) -> Step | None:

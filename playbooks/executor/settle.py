@@ -9,7 +9,9 @@ from zlib import crc32
 
 from django.db import transaction
 from django.utils import timezone
+from rfc8785 import CanonicalizationError
 
+from playbooks.audit import Heads
 from playbooks.domain.actions import Effect, Repeat
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
@@ -23,7 +25,7 @@ from playbooks.models import Attempt, Step
 from playbooks.operations import bell, expiries, limits, moves, secrecy, telling
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import worker as worker_actor
-from playbooks.operations.change import Change, lock_run
+from playbooks.operations.change import Change, lock_known
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.progress import move_on
 from playbooks.operations.rounds import Frame, open_frame
@@ -32,13 +34,21 @@ MOST_LOSSES = 5  # answers of one step that may get lost before a person is aske
 AGAIN = frozenset({Repeat.SAFE, Repeat.KEYED, Repeat.LOOKUP})
 
 
-def settle(claim: Claim, outcome: Outcome, *, worker: str, driver: str = "") -> Claim | None:
+def settle(
+    claim: Claim, outcome: Outcome, *, worker: str, driver: str = "", heads: Heads | None = None
+) -> Claim | None:
     """Stores `outcome` and returns the next claim of the same run, if there is one.
 
     An answer that comes after its lease ran out changes nothing, unless a person is still asked what happened.
     """
     with transaction.atomic(durable=True):
-        change = Change(lock_run(claim.run), timezone.now(), worker_actor(worker), driver=driver)
+        change = Change(
+            lock_known(claim.frame.run, driver),
+            timezone.now(),
+            worker_actor(worker),
+            driver=driver,
+            heads=heads,
+        )
         known = _picture(change, claim)
         attempt = claim.attempt if known else _read(change, claim.attempt)
         if not _is_awaited(attempt):
@@ -56,13 +66,8 @@ def settle(claim: Claim, outcome: Outcome, *, worker: str, driver: str = "") -> 
 def _picture(change: Change, claim: Claim) -> Frame | None:
     """What this drive knows of the steps, if nobody else has changed the run since, and no step holds others."""
     run, frame = change.run, claim.frame
-    is_known = bool(change.driver) and run.driver == change.driver
-    if not is_known or definition_of(run.version_id).has_blocks:
-        return None
-    frame.run = run
-    for step in frame.steps.values():
-        step.run = run
-    return frame
+    is_known = run is frame.run
+    return frame if is_known and not definition_of(run.version_id).has_blocks else None
 
 
 def _read(change: Change, attempt: Attempt) -> Attempt:
@@ -177,8 +182,10 @@ def _time_of_job(change: Change, step: Step) -> timedelta:
 
 def _digest(outputs: Mapping[str, object]) -> str:
     """Far sides give 64-bit numbers, which RFC 8785 does not carry exactly: they count as text."""
-    exact = json.loads(json.dumps(outputs), parse_int=lambda digits: _exact(int(digits)))
-    return digest(exact)
+    try:
+        return digest(outputs)
+    except CanonicalizationError:
+        return digest(json.loads(json.dumps(outputs), parse_int=lambda digits: _exact(int(digits))))
 
 
 def _exact(number: int) -> int | str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db.models import Q, QuerySet
 
 from playbooks.domain.statuses import StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
-from playbooks.models import Step
+from playbooks.models import Run, Step
 from playbooks.operations import children, limits, stopping, waits
 from playbooks.operations.change import Change
 from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance, resume_block
+from playbooks.operations.statements import fetch, key
 
 READY_AGAIN = frozenset(
     {WaitReason.RETRY, WaitReason.RECEIPT, WaitReason.SLOT, WaitReason.RATE, WaitReason.JOB, WaitReason.HOLD}
@@ -42,10 +45,18 @@ def is_due(now: object) -> Q:
 
 def due_in(change: Change) -> list[Step]:
     """What is due in the run, and of its steps that wait for a slot the first: whoever hears the bell asks again."""
-    waiting = Step.objects.filter(run=change.run, status=StepStatus.WAITING)
-    rows = list(waiting.filter(is_due(change.now) | Q(wait_reason=WaitReason.SLOT)).order_by("due_at", "pk"))
-    line = sorted((row for row in rows if row.wait_reason == WaitReason.SLOT), key=limits.place)
-    return [row for row in rows if row.wait_reason != WaitReason.SLOT or row in line[:1]]
+    condition = "run_id = %s AND status = %s ORDER BY due_at, id"
+    waiting = fetch(Step, condition, [key(Run, change.run.pk), StepStatus.WAITING.value])
+    line = sorted((step for step in waiting if step.wait_reason == WaitReason.SLOT), key=limits.place)
+    return [step for step in waiting if step in line[:1] or _is_due(step, change.now)]
+
+
+def _is_due(step: Step, now: datetime) -> bool:
+    """What `is_due` asks, of a step that waits and was read."""
+    is_fired = (
+        step.due_at is not None and step.due_at <= now and step.wait_reason in FIRED - {WaitReason.SLOT}
+    )
+    return is_fired or (step.deadline_at is not None and step.deadline_at <= now)
 
 
 def fire(change: Change, step: Step) -> None:

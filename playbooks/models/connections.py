@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -68,17 +69,20 @@ class SimulatedState(models.Model):
 
 
 def seal(secrets: Mapping[str, str]) -> bytes:
-    """`secrets` encrypted and authenticated (Fernet) with a key that is not in the database."""
-    return _fernet().encrypt(json.dumps(dict(secrets)).encode())
+    """`secrets` encrypted and authenticated (Fernet) with a key that is not in the database. None are no bytes."""
+    if not secrets:
+        return b""
+    return _fernet(settings.CONNECTION_KEY).encrypt(json.dumps(dict(secrets)).encode())
 
 
 def unseal(sealed: bytes | memoryview) -> dict[str, str]:
     """The way back. Raises cryptography.fernet.InvalidToken when the key is another one."""
     if not sealed:
         return {}
-    secrets: dict[str, str] = json.loads(_fernet().decrypt(bytes(sealed)))
+    secrets: dict[str, str] = json.loads(_fernet(settings.CONNECTION_KEY).decrypt(bytes(sealed)))
     return secrets
 
 
-def _fernet() -> Fernet:
-    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(settings.CONNECTION_KEY.encode()).digest()))
+@lru_cache(maxsize=2)
+def _fernet(key: str) -> Fernet:
+    return Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))

@@ -17,12 +17,13 @@ from playbooks.models import Case
 from playbooks.operations.caller import Caller
 from playbooks.operations.moves import move
 from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.statements import store
 
 
 def open_case(title: str, *, severity: int, actor: Actor, now: datetime, team: UUID | None = None) -> Case:
     """A new case of a team, or of none, in the caller's transaction."""
     case = new_case(title, severity=severity, now=now, team=team)
-    case.save(force_insert=True)
+    store([case])
     audit.append(opened(case, actor, now))
     return case
 

@@ -13,13 +13,14 @@ from typing import Any
 from uuid import UUID
 
 from playbooks import audit
-from playbooks.audit import Actor, Entry, Stream, Subject
+from playbooks.audit import Actor, Entry, Heads, Stream, Subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step
 from playbooks.operations import bell, moves, notices
+from playbooks.operations.definitions import definition_of
 from playbooks.operations.notices import Telling
 from playbooks.operations.refusals import Missing
-from playbooks.operations.statements import fetch, key
+from playbooks.operations.statements import Update, fetch, key, write
 
 HELD = ("anything_is_held", "EXISTS (SELECT 1 FROM playbooks_hold WHERE released_at IS NULL)")
 GOVERNED = (
@@ -39,6 +40,15 @@ def lock_run(run: UUID | str) -> Run:
     if not found:
         raise Missing(f"There is no run {run}.")
     return found[0]
+
+
+def lock_known(run: Run, driver: str) -> Run:
+    """The run, locked: this very object where `driver` was the last to change it, which needs no reading."""
+    found = fetch(Run, "id = %s", [key(Run, run.pk)], only=("driver",), also=(HELD,), lock=True)
+    if not driver or not found or found[0].driver != driver:
+        return lock_run(run.pk)
+    setattr(run, HELD[0], anything_is_held(found[0]))
+    return run
 
 
 def anything_is_held(run: Run) -> bool:
@@ -62,6 +72,7 @@ class Change:
     unwritten: list[Step] = field(default_factory=list)  # of those, not in the database yet
     turns: int = 0  # that were started
     tellings: list[Telling] = field(default_factory=list)  # what people are told of it
+    heads: Heads | None = None  # what the driver knows of the ends of audit streams
 
     def note(
         self,
@@ -113,8 +124,9 @@ class Change:
         """
         self.write_ready()
         if self.run.driver != self.driver:
-            Run.objects.filter(pk=self.run.pk).update(driver=self.driver)
-        audit.append(*self.entries)
+            write(Update(Run, [self.run.pk], self.run.status, {"driver": self.driver}))
+            self.run.driver = self.driver
+        audit.append(*self.entries, heads=self.heads)
         notices.tell(self.tellings, now=self.now)
         if self.ready > taken:
             bell.ring(self.run.pk)
@@ -125,7 +137,9 @@ def run_stream(run: Run) -> Stream:
 
 
 def run_subject(run: Run) -> Subject:
-    return Subject("run", str(run.pk), str(run))
+    """Labelled as a run is printed, from what is known of its version without asking the database."""
+    definition = definition_of(run.version_id)
+    return Subject("run", str(run.pk), f"run {run.pk.hex[-6:]} of {definition.slug} {definition.number}")
 
 
 def step_subject(step: Step) -> Subject:

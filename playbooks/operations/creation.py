@@ -19,6 +19,7 @@ from playbooks.operations.definitions import definition_of
 from playbooks.operations.influence import authors_behind, requesters_of
 from playbooks.operations.refusals import Invalid
 from playbooks.operations.rounds import moment
+from playbooks.operations.statements import store
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def create_run(
     """A queued run with its steps, in the caller's transaction. `inputs` are those that were accepted."""
     definition = definition_of(version)
     parent = origin.parent
-    run = Run.objects.create(
+    run = Run(
         version_id=version,
         case=case,
         alert=origin.alert,
@@ -64,6 +65,7 @@ def create_run(
         context=dict(context),
         created_at=now,
     )
+    store([run])
     create_steps(run, TOP, TOP, now)
     return run
 
@@ -71,19 +73,21 @@ def create_run(
 def create_steps(run: Run, block: str, path: str, now: datetime) -> None:
     """The steps that the block with this id holds, in the frame at `path`."""
     definition = definition_of(run.version_id)
-    Step.objects.bulk_create(
-        Step(
-            run=run,
-            frame=path,
-            key=key_in(path, node.key),
-            position=position,
-            kind=node.kind,
-            needs=list(node.needs),
-            action=action_of(definition.steps[node.key]),
-            effect=effect_of(definition, definition.steps[node.key]),
-            changed_at=now,
-        )
-        for position, node in enumerate(definition.nodes[block])
+    store(
+        [
+            Step(
+                run=run,
+                frame=path,
+                key=key_in(path, node.key),
+                position=position,
+                kind=node.kind,
+                needs=list(node.needs),
+                action=action_of(definition.steps[node.key]),
+                effect=effect_of(definition, definition.steps[node.key]),
+                changed_at=now,
+            )
+            for position, node in enumerate(definition.nodes[block])
+        ]
     )
 
 

@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from playbooks.models import Attempt, Event, PlaybookVersion, Principal, Run, RunTrigger
+from playbooks.models import Event, PlaybookVersion, Principal, Run, RunTrigger
 from playbooks.operations.authors import authors_of
 from playbooks.operations.definitions import definition_of
+from playbooks.operations.statements import fetch, key
+
+_ANSWERED_OR_RESOLVED = """
+id IN (SELECT answered_by_id FROM playbooks_question WHERE run_id = %s
+UNION SELECT resolved_by_id FROM playbooks_attempt JOIN playbooks_step ON playbooks_step.id = step_id WHERE run_id = %s)
+ORDER BY id"""
 
 
 def requesters_of(run: Run) -> dict[str, str]:
@@ -63,11 +69,7 @@ def _near(run: Run) -> Iterator[Run]:
 
 def _hands(run: Run) -> Iterator[Principal | None]:
     yield run.requested_by
-    for question in run.questions.select_related("answered_by"):
-        yield question.answered_by
-    resolved = Attempt.objects.filter(step__run=run, resolved_by__isnull=False)
-    for attempt in resolved.select_related("resolved_by"):
-        yield attempt.resolved_by
+    yield from fetch(Principal, _ANSWERED_OR_RESOLVED, [key(Run, run.pk)] * 2)
     steps = definition_of(run.version_id).steps.values()
     if any(step.wait is not None and step.wait.event is not None for step in steps):
         yield from _reporters(run)
@@ -76,7 +78,7 @@ def _hands(run: Run) -> Iterator[Principal | None]:
 def _reporters(run: Run) -> Iterator[Principal | None]:
     """Whoever reported an event for which a step of the run waited."""
     waited = run.steps.filter(round=0).exclude(event="").values_list("event", "event_key").distinct()
-    for name, key in waited:
-        since = Event.objects.filter(name=name, key=key, received_at__gte=run.created_at)
+    for name, about in waited:
+        since = Event.objects.filter(name=name, key=about, received_at__gte=run.created_at)
         for event in since.select_related("posted_by"):
             yield event.posted_by

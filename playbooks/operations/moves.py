@@ -43,7 +43,7 @@ from playbooks.models import (
     Turn,
 )
 from playbooks.operations.refusals import LostRace
-from playbooks.operations.statements import Insert, Update, Write, write
+from playbooks.operations.statements import AT_ONCE, Insert, Update, Write, write
 
 Row = TypeVar("Row", bound=Model)
 
@@ -61,9 +61,6 @@ STATUSES: Mapping[type[Model], type[StrEnum]] = {
     Expiry: ExpiryStatus,
     Notice: NoticeStatus,
 }
-
-
-AT_ONCE = 500  # rows of one statement; the databases bound its parameters
 
 
 class ForbiddenMove(Exception):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from playbooks.domain.expressions import ExpressionError, is_true, render
 from playbooks.domain.frames import TOP
-from playbooks.domain.planner import Move, Node, State, plan, run_status
+from playbooks.domain.planner import Move, Node, Progress, plan, run_status
 from playbooks.domain.statuses import RUN_ENDED, STEP_ENDED, RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Step
@@ -61,7 +61,7 @@ def settle_frame(change: Change, frame: Frame) -> RunStatus:
             _apply(change, frame, frame.steps[each.key], each)
         if not any(_has_ended_at_once(frame.steps[each.key], each) for each in moves):
             break
-    return run_status(frame.nodes, frame.states)
+    return run_status(frame.nodes, frame.steps)
 
 
 def _has_ended_at_once(step: Step, to: Move) -> bool:
@@ -87,15 +87,15 @@ def _plan(change: Change, frame: Frame) -> Sequence[Move]:
     """The planner's moves, with the playbook's conditions and values evaluated on the states it passes."""
     now = moment(change.now)
 
-    def condition(node: Node, states: Mapping[str, State]) -> bool:
+    def condition(node: Node, states: Mapping[str, Progress]) -> bool:
         return is_true(node.when or "true", frame.scope(now, states), f"The condition of {node.key}")
 
-    def values(node: Node, states: Mapping[str, State]) -> Mapping[str, object]:
+    def values(node: Node, states: Mapping[str, Progress]) -> Mapping[str, object]:
         definition = definition_of(frame.run.version_id)
         rendered = render(definition.steps[node.key].set, frame.scope(now, states))
         return dict(rendered) if isinstance(rendered, Mapping) else {}
 
-    return plan(frame.nodes, frame.states, condition=condition, values=values, is_stopping=frame.is_stopping)
+    return plan(frame.nodes, frame.steps, condition=condition, values=values, is_stopping=frame.is_stopping)
 
 
 def _apply(change: Change, frame: Frame, step: Step, to: Move) -> None:

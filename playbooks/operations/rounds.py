@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from playbooks.domain.frames import TOP, block_of, enclosing, index_of, name_of
-from playbooks.domain.planner import Node, State
+from playbooks.domain.planner import Node, Progress
 from playbooks.domain.scope import scope
 from playbooks.domain.statuses import RunStatus, StepStatus
 from playbooks.models import Run, RunTrigger, Step, Turn
@@ -33,10 +33,6 @@ class Frame:
     steps: Steps
     outer: Sequence[Step] = ()
 
-    @property
-    def states(self) -> dict[str, State]:
-        return states_of(self.steps)
-
     @cached_property
     def block(self) -> Step:
         """The step whose turn this is. Raises StopIteration for the run's own frame, which is nobody's turn."""
@@ -59,10 +55,11 @@ class Frame:
                 bound["item"] = Turn.objects.get(step=block, index=index_of(frame)).item
         return bound
 
-    def scope(self, now: str, states: Mapping[str, State] | None = None) -> dict[str, object]:
-        """What the expressions of the frame see, when its own steps are in `states` (by default, in their own)."""
-        outer = {step.name: _state(step) for step in self.outer}
-        return scope_of(self.run, {**outer, **(states or self.states)}, now) | self.bindings
+    def scope(self, now: str, states: Mapping[str, Progress] | None = None) -> dict[str, object]:
+        """What the expressions of the frame see, when its own steps are in `states` (by default, as they are)."""
+        own = states or self.steps
+        seen = {**{step.name: step for step in self.outer}, **own} if self.outer else own
+        return scope_of(self.run, seen, now) | self.bindings
 
 
 def open_frame(run: Run, path: str = TOP) -> Frame:
@@ -117,15 +114,7 @@ def steps_of_round(run: Run, number: int) -> dict[str, Step]:
     return {step.key: step for step in run.steps.filter(round=number).order_by("position", "pk")}
 
 
-def states_of(steps: Steps) -> dict[str, State]:
-    return {key: _state(step) for key, step in steps.items()}
-
-
-def _state(step: Step) -> State:
-    return State(StepStatus(step.status), step.outputs)
-
-
-def scope_of(run: Run, states: Mapping[str, State], now: str) -> dict[str, object]:
+def scope_of(run: Run, states: Mapping[str, Progress], now: str) -> dict[str, object]:
     """What the expressions of the run see when its steps are in `states`."""
     return scope(
         context=run.context,

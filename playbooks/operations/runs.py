@@ -114,6 +114,7 @@ def begin(
         origin=Origin(trigger, requested_by, alert=alert, simulates_all=simulate),
         now=now,
     )
+    run.version = version  # as it was read, so that nobody reads it again
     change = Change(run, now, actor)
     note_started(change)
     advance(change)

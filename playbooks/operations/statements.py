@@ -7,17 +7,19 @@ The texts are made once for each shape; what comes from outside is always a para
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import CharField, Field, Model
+from django.db.models.base import ModelState
 from django.db.models.options import Options
 
+from playbooks.operations.values import Convert, from_database, to_database
+
 Found = TypeVar("Found", bound=Model)
-Converter = Callable[[Any, Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Insert:
 
 
 Write = Update | Insert
+AT_ONCE = 500  # rows of one statement; the databases bound its parameters
 
 
 def write(*writes: Write) -> list[int]:
@@ -45,8 +48,19 @@ def write(*writes: Write) -> list[int]:
 
     Rows are inserted only when the updates before have changed all of theirs. No row may be in two of the writes.
     """
-    if connection.vendor == "postgresql":
-        return _together(writes)
+    counts = _together(writes) if connection.vendor == "postgresql" else _one_by_one(writes)
+    for each, count in zip(writes, counts, strict=False):
+        if isinstance(each, Insert) and count:
+            _are_stored(each.rows)
+    return counts
+
+
+def _are_stored(rows: Sequence[Model]) -> None:
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001 - as Model.save does
+
+
+def _one_by_one(writes: Sequence[Write]) -> list[int]:
     counts: list[int] = []
     with connection.cursor() as cursor:
         for each in writes:
@@ -55,6 +69,12 @@ def write(*writes: Write) -> list[int]:
             cursor.execute(_text(each), _values(each))
             counts.append(cursor.rowcount)
     return counts
+
+
+def store(rows: Sequence[Model]) -> None:
+    """Inserts rows of one table, in the caller's transaction, as many at once as a statement takes."""
+    for begin in range(0, len(rows), AT_ONCE):
+        write(Insert(rows[begin : begin + AT_ONCE]))
 
 
 def fetch(
@@ -82,16 +102,20 @@ def fetch(
 def _row(
     model: type[Found], values: Sequence[Any], shape: _Shape, also: tuple[tuple[str, str], ...]
 ) -> Found:
-    size = len(shape.names)
-    row = model.from_db(DEFAULT_DB_ALIAS, shape.names, _converted(values[:size], shape))
-    for (name, _), value in zip(also, values[size:], strict=True):
-        setattr(row, name, value)
+    """What `Model.from_db` makes, without the ways by which one may be made otherwise."""
+    row = model.__new__(model)
+    held = dict(zip((*shape.names, *(name for name, _ in also)), values, strict=True))
+    for name, convert in shape.converters:
+        held[name] = convert(held[name])
+    row._state = ModelState()  # noqa: SLF001 - as from_db does
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001
+    row.__dict__.update(held)
     return row
 
 
 def key(model: type[Model], value: Any) -> Any:
     """A primary key as the database takes it: a UUID is text to SQLite."""
-    return _meta(model).pk.get_db_prep_save(value, connection)
+    return _writers(model, connection.vendor)[_meta(model).pk.attname](value)
 
 
 def places(values: Sequence[Any]) -> str:
@@ -104,7 +128,7 @@ class _Shape:
     select: str
     lock: str
     names: list[str]
-    converters: Sequence[tuple[int, Any, Sequence[Converter]]]
+    converters: Sequence[tuple[str, Convert]]
 
 
 @lru_cache(maxsize=64)
@@ -115,31 +139,21 @@ def _shape(
     fields = [field for field in meta.concrete_fields if not only or field.attname in only]
     table = quote(meta.db_table)
     columns = ", ".join([*(f"{table}.{quote(field.column)}" for field in fields), *(sql for _, sql in also)])
-    expressions = [field.get_col(meta.db_table) for field in fields]
-    converters = [
-        (
-            place,
-            expression,
-            [*connection.ops.get_db_converters(expression), *expression.get_db_converters(connection)],
-        )
-        for place, expression in enumerate(expressions)
-    ]
+    converters = [(field.attname, from_database(field)) for field in fields]
     return _Shape(
         f"SELECT {columns} FROM {table}",  # noqa: S608
         f" FOR UPDATE OF {table}"
         if vendor == "postgresql"
         else "",  # a transaction of SQLite locks everything
         [field.attname for field in fields],
-        [each for each in converters if each[2]],
+        [(name, convert) for name, convert in converters if convert],
     )
 
 
-def _converted(row: Sequence[Any], shape: _Shape) -> list[Any]:
-    values = list(row)
-    for place, expression, converters in shape.converters:
-        for convert in converters:
-            values[place] = convert(values[place], expression, connection)
-    return values
+@lru_cache(maxsize=64)
+def _writers(model: type[Model], vendor: str) -> Mapping[str, Convert]:  # noqa: ARG001 - a key of the cache
+    """By the names of the columns' attributes, in their order in the table."""
+    return {field.attname: to_database(field) for field in _meta(model).concrete_fields}
 
 
 def _together(writes: Sequence[Write]) -> list[int]:
@@ -181,20 +195,20 @@ def _text(each: Write) -> str:
 def _values(each: Write) -> list[Any]:
     match each:
         case Update(model=model, keys=keys, old=old, columns=columns):
-            prepared = [_prepared(model, name, value) for name, value in columns.items()]
-            return [*prepared, *(key(model, each) for each in keys), old]
+            writers = _writers(model, connection.vendor)
+            prepared = [_prepared(model, writers, name, value) for name, value in columns.items()]
+            write_key = writers[_meta(model).pk.attname]
+            return [*prepared, *map(write_key, keys), old]
         case Insert(rows=rows):
-            fields = _meta(type(rows[0])).concrete_fields
-            return [
-                field.get_db_prep_save(field.pre_save(row, add=True), connection)
-                for row in rows
-                for field in fields
-            ]
+            writers = _writers(type(rows[0]), connection.vendor)
+            return [write(row.__dict__[name]) for row in rows for name, write in writers.items()]
 
 
-def _prepared(model: type[Model], name: str, value: Any) -> Any:
-    plain = value.pk if isinstance(value, Model) else value
-    return _field(model, name).get_db_prep_save(plain, connection)
+def _prepared(model: type[Model], writers: Mapping[str, Convert], name: str, value: Any) -> Any:
+    """`name` is the field's; a reference to a row may be given as that row."""
+    if name in writers:
+        return writers[name](value)
+    return writers[_field(model, name).attname](value.pk if isinstance(value, Model) else value)
 
 
 @lru_cache(maxsize=256)

@@ -54,6 +54,7 @@ PLAYBOOK = {"slug:slug": "playbook"}
 VERSION = {**PLAYBOOK, "int:number": "=1", "int:other": "=1"}
 PERSON, TEAM, ROLE = {"slug:username": "=tier2"}, {"slug:slug": "=blue"}, {"slug:slug": "=analyst"}
 MANAGE, WHY = ("manage_people",), {"reason": "Because."}
+STEPS_UP = ("see_request", "manage_people", "break_glass")
 DIGEST = "0" * 64
 NOTHING = dict.fromkeys(("uuid:pk", "uuid:handle"), "=0190a0a0-0000-7000-8000-000000000000")
 RIGHT = {"kind": "case", "key": "$case", "permission": "see_case", "person": "outsider"}
@@ -142,6 +143,21 @@ ROWS: dict[tuple[str, str], Row] = {
         ("see_request",), "case", {"uuid:pk": "request"}, WHY, seat=()
     ),
     ("approvals/<uuid:pk>/ask-again/", "post"): case("start_run", pk="request", evidence="It is new."),
+    ("approvals/<uuid:pk>/break-glass/", "post"): Row(
+        ("break_glass",), "case", {"uuid:pk": "request"}, {"digest": "$digest", **WHY}, seat=()
+    ),
+    ("reviews/", "get"): Row(("see_request",)),
+    ("reviews/<uuid:pk>/", "get"): Row(("see_request",), parts=NOTHING, is_nowhere=True),
+    ("reviews/<uuid:pk>/review/", "post"): Row(
+        ("review_break_glass",),
+        parts=NOTHING,
+        body={"finding": "justified", "comment": "I looked."},
+        is_nowhere=True,
+    ),
+    ("step-up/", "post"): Row(STEPS_UP, body={"purpose": "grant"}, seat=()),  # nobody here has a factor
+    ("step-up/<uuid:pk>/prove/", "post"): Row(
+        STEPS_UP, parts=NOTHING, body={"password": "x", "code": "000000"}, is_nowhere=True
+    ),
     ("delegations/", "get"): Row(("see_people",)),
     ("delegations/", "post"): Row(
         ("see_people",), body={"substitute": "tier2", "ends_at": "2020-01-01T00:00:00Z", **WHY}

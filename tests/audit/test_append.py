@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -13,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from playbooks.audit import EntryError, Stream, append, reading
+from playbooks.audit import EntryError, Heads, Stream, append, reading
 from playbooks.audit.statements import AT_ONCE
 from playbooks.domain.entries import MAX_BODY, parse_body
 from playbooks.domain.tree import leaf_hash
@@ -67,6 +68,49 @@ def test_an_append_takes_two_or_four_statements_whatever_it_appends(db: None, co
         ):
             append(*entries)
         assert [query["sql"].split()[0] for query in captured] == STATEMENTS[connection.vendor]
+
+
+def test_a_writer_that_knows_where_the_stream_ends_needs_a_statement_less(db: None) -> None:
+    heads = Heads()
+    with transaction.atomic():
+        append(entry(), heads=heads)
+        with CaptureQueriesContext(connection) as captured:
+            append(entry(number=1), entry(number=2), heads=heads)
+    assert len(captured) == (1 if connection.vendor == "postgresql" else 3)
+    assert_chained(3)
+
+
+def test_a_writer_whose_knowledge_is_out_of_date_writes_at_the_end_all_the_same(db: None) -> None:
+    heads = Heads()
+    with transaction.atomic():
+        append(entry(), heads=heads)
+        write(entry(number=1), entry(number=2))
+        append(entry(number=3), heads=heads)
+        append(entry(number=4), heads=heads)
+    assert_chained(5)
+
+
+def test_what_was_rolled_back_is_no_end_even_where_others_have_written_as_much_since(db: None) -> None:
+    """The number alone would not tell: the leaf does."""
+    heads = Heads()
+    with transaction.atomic():
+        append(entry(), heads=heads)
+    with suppress(ZeroDivisionError), transaction.atomic():
+        append(entry(number=1), heads=heads)
+        raise ZeroDivisionError
+    write(entry(number=2))
+    with transaction.atomic():
+        append(entry(number=3), heads=heads)
+    assert_chained(3)
+
+
+def assert_chained(count: int) -> None:
+    rows = list(AuditEntry.objects.order_by("id"))
+    assert [row.stream_seq for row in rows] == list(range(1, count + 1))
+    assert all(bytes(two.previous) == bytes(one.leaf) for one, two in pairwise(rows))
+    assert AuditBody.objects.count() == count
+    stream = AuditStream.objects.get()
+    assert (stream.last_seq, bytes(stream.last_leaf)) == (count, bytes(rows[-1].leaf))
 
 
 def test_more_entries_than_one_statement_takes_are_chained_all_the_same(db: None) -> None:

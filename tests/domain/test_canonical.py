@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playbooks.domain.canonical import canonical
@@ -36,6 +36,18 @@ def test_the_bytes_are_those_of_the_reference(value: object) -> None:
             canonical(value)
     else:
         assert canonical(value) == expected
+
+
+@settings(max_examples=1000)
+@given(
+    value=st.floats(1e-7, 1e22)
+    | st.floats(-1e22, -1e-7)
+    | st.floats(0, 1e-3)
+    | st.integers(0, 2**52).map(float)
+)
+def test_floats_are_written_as_the_reference_writes_them(value: float) -> None:
+    """Around the sizes at which one or the other begins to write an exponent, and where a number is whole."""
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize(

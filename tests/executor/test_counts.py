@@ -28,8 +28,8 @@ CHAIN = "".join(
 )
 # Of the settling transaction, which claims the next step too. WITH writes several tables at once.
 PER_STEP = {
-    "postgresql": {"SELECT": 2, "UPDATE": 0, "INSERT": 1, "WITH": 3},
-    "sqlite": {"SELECT": 2, "UPDATE": 4, "INSERT": 4, "WITH": 0},
+    "postgresql": {"SELECT": 2, "UPDATE": 0, "INSERT": 0, "WITH": 3},
+    "sqlite": {"SELECT": 2, "UPDATE": 4, "INSERT": 3, "WITH": 0},
 }[connection.vendor]
 
 

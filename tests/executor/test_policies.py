@@ -48,7 +48,9 @@ def second(cast: Cast) -> Caller:
 
 @pytest.fixture
 def owner(cast: Cast) -> Caller:
-    return Caller(people.create("owner", actor=SYSTEM, name="Oda", password="x", roles=["asset-owner"]))
+    return Caller(
+        people.create("owner", actor=SYSTEM, name="Oda", password="x", roles=["asset-owner"]), session="owner"
+    )
 
 
 def text(slug: str = "edge", when: str = "true", **effects: str) -> str:

@@ -15,6 +15,7 @@ from playbooks.models import (
     Alternative,
     ApprovalRequest,
     Attempt,
+    BreakGlass,
     Case,
     CaseSubject,
     Connection,
@@ -43,12 +44,14 @@ from playbooks.models import (
     Shift,
     Source,
     Step,
+    StepUp,
     Team,
     TeamMembership,
     Token,
     Turn,
 )
 from playbooks.models.audit import AuditEntry, AuditStream
+from playbooks.models.break_glass import BreakGlassReview
 from playbooks.models.decisions import Decision
 
 Rows = Mapping[type[Model], Model]
@@ -68,6 +71,7 @@ def make_rows() -> Rows:
         *_request(step, people[0]),
         _delegation(*people),
         _shift(people[0]),
+        *_broken(step.requests.get(), *people),
         *_waiting(step),
         *_held(version.playbook, people[0]),
         *_told(people[0]),
@@ -200,6 +204,44 @@ def _request(
             facts={},
         ),
     )
+
+
+def _broken(
+    request: ApprovalRequest, person: Principal, reviewer: Principal
+) -> tuple[StepUp, BreakGlass, BreakGlassReview]:
+    now = timezone.now()
+    proof = StepUp.objects.create(
+        person=person,
+        session="a session",
+        purpose="break_glass",
+        nonce="8" * 64,
+        digest=request.digest,
+        issued_at=now,
+        expires_at=now,
+        method="passkey",
+        proven_at=now,
+        used_at=now,
+    )
+    glass = BreakGlass.objects.create(
+        request=request,
+        person=person,
+        person_name=person.name,
+        reason="It spreads.",
+        digest=request.digest,
+        broken_at=now,
+        until=now + timedelta(minutes=30),
+        facts={},
+    )
+    review = BreakGlassReview.objects.create(
+        break_glass=glass,
+        reviewer=reviewer,
+        reviewer_name=reviewer.name,
+        finding="justified",
+        comment="It did spread.",
+        reviewed_at=now,
+        facts={},
+    )
+    return proof, glass, review
 
 
 def _delegation(person: Principal, substitute: Principal) -> Delegation:

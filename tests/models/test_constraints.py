@@ -19,6 +19,7 @@ from playbooks.models import (
     Alternative,
     ApprovalRequest,
     Attempt,
+    BreakGlass,
     Case,
     CaseSubject,
     Connection,
@@ -44,11 +45,13 @@ from playbooks.models import (
     Shift,
     Source,
     Step,
+    StepUp,
     TeamMembership,
     Token,
     Turn,
 )
 from playbooks.models.audit import AuditEntry, AuditStream
+from playbooks.models.break_glass import BreakGlassReview
 from playbooks.models.decisions import Decision
 from tests.databases import take_down
 from tests.models.rows import Rows, make_rows
@@ -131,6 +134,16 @@ VIOLATIONS: list[tuple[str, Again]] = [
         "a_verdict_approves_or_denies",
         Again(Decision, {"person": BEN, "verdict": "abstain", "comment": "Unsure."}),
     ),
+    ("the_purpose_of_a_step_up_is_known", Again(StepUp, {"purpose": "fun"})),
+    ("a_proof_has_its_method_and_its_moment", Again(StepUp, {"method": "charm"})),
+    ("a_proof_has_its_method_and_its_moment", Again(StepUp, {"proven_at": None, "used_at": None})),
+    ("only_a_proof_is_used", Again(StepUp, {"method": "", "proven_at": None})),
+    ("nobody_stands_by_for_themselves", Again(BreakGlass, {"second": ANN})),
+    ("a_break_glass_has_its_reason", Again(BreakGlass, {"reason": ""})),
+    ("a_break_glass_ends_after_it_began", Again(BreakGlass, {"until": LONG_AGO})),
+    ("only_a_receipt_that_is_owed_is_settled", Again(BreakGlass, {"settled_at": LONG_AGO})),
+    ("a_review_finds_it_justified_or_not", Again(BreakGlassReview, {"finding": "perhaps"})),
+    ("a_review_says_what_was_found", Again(BreakGlassReview, {"comment": ""})),
     ("nobody_stands_in_for_themselves", Again(Delegation, {"substitute": ANN})),
     ("a_delegation_ends_after_it_begins", Again(Delegation, {"ends_at": LONG_AGO})),
     ("a_stream_is_kept_once", Again(AuditStream)),
@@ -250,6 +263,7 @@ ALLOWED = [
     *(Again(ApprovalRequest, {"status": each}) for each in ("denied", "expired", "voided", "withdrawn")),
     Again(Seat, {"position": 1, "filled_by": None}),
     Again(Decision, {"person": BEN, "verdict": "deny", "comment": "Not at noon."}),
+    Again(StepUp, {"nonce": "9" * 64, "method": "", "proven_at": None, "used_at": None}),
     Again(Delegation),
     Again(Alternative, {"role": "day-watch"}),
     Again(Shift, {"withdrawn_by": BEN, "withdrawn_at": LONG_AGO}),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from playbooks.domain.expressions import is_true, render
 from playbooks.domain.frames import block_of, index_of
-from playbooks.domain.planner import Condition, Node, State, Values, plan, run_status
+from playbooks.domain.planner import Condition, Node, Progress, State, Values, plan, run_status
 from playbooks.domain.statuses import StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step, Turn
@@ -25,8 +25,7 @@ def problems_of_plan(run: Run, steps: Sequence[Step], history: Sequence[Happenin
     own = {step.key: step for step in steps if step.round == 0}
     for path in sorted({step.frame for step in own.values()}):
         frame = frame_of_round(run, own, path)
-        states = frame.states
-        if all(state.status is not StepStatus.CANCELLED for state in states.values()):
+        if all(step.status != StepStatus.CANCELLED for step in frame.steps.values()):
             yield from _problems_of_frame(frame, _told(run, path, own, history))
 
 
@@ -39,8 +38,8 @@ def _told(run: Run, path: str, steps: Mapping[str, Step], history: Sequence[Happ
 
 
 def _problems_of_frame(frame: Frame, told: str | None) -> Iterator[str]:
-    ended = frame.states
-    states = dict.fromkeys(ended, State(StepStatus.PENDING, {}))
+    ended = frame.steps
+    states: dict[str, Progress] = dict.fromkeys(ended, State(StepStatus.PENDING, {}))
     while moves := plan(frame.nodes, states, condition=_condition(frame), values=_values(frame)):
         for move in moves:
             status = ended[move.key].status
@@ -53,14 +52,14 @@ def _problems_of_frame(frame: Frame, told: str | None) -> Iterator[str]:
 
 
 def _condition(frame: Frame) -> Condition:
-    def condition(node: Node, states: Mapping[str, State]) -> bool:
+    def condition(node: Node, states: Mapping[str, Progress]) -> bool:
         return is_true(node.when or "true", frame.scope("", states), node.key)
 
     return condition
 
 
 def _values(frame: Frame) -> Values:
-    def values(node: Node, states: Mapping[str, State]) -> Mapping[str, object]:
+    def values(node: Node, states: Mapping[str, Progress]) -> Mapping[str, object]:
         rendered = render(definition_of(frame.run.version_id).steps[node.key].set, frame.scope("", states))
         return rendered if isinstance(rendered, Mapping) else {}
 

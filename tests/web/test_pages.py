@@ -49,6 +49,9 @@ PAGES: dict[str, Where] = {
     "profile": lambda world: reverse("profile"),
     "notifications": lambda world: reverse("notifications"),
     "notice-channels": lambda world: reverse("notice-channels"),
+    "break-glass": lambda world: reverse("break-glass", args=[world.request.pk]),
+    "reviews": lambda world: reverse("reviews"),
+    "step-up": lambda world: reverse("step-up"),
     "access": lambda world: reverse("access"),
     "access-roles": lambda world: reverse("access-roles"),
     "access-teams": lambda world: reverse("access-teams"),
@@ -63,6 +66,7 @@ PAGES: dict[str, Where] = {
 # Where somebody with a role gets something else than 200.
 TURNED_AWAY = {
     "notice-channels": {"analyst", "tier2", "netowner", "author", "publisher", "compliance"},
+    "break-glass": {"analyst", "tier2", "netowner", "author", "publisher", "compliance", "admin"},
     "start-run": {"netowner", "author", "publisher", "compliance", "admin"},
     "new-playbook": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
     "new-policy": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
@@ -71,7 +75,7 @@ TURNED_AWAY = {
     "audit-entry": {"analyst", "tier2", "netowner", "author", "publisher"},
     "audit-export": {"analyst", "tier2", "netowner", "author", "publisher", "admin"},
 }
-OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions"}
+OPEN_TO_OUTSIDERS = {*LISTS, "asked", "all", "owed", "questions", "step-up"}
 FORBIDDEN_TO_OUTSIDERS = {
     "new-playbook",
     "rotas",
@@ -85,6 +89,8 @@ FORBIDDEN_TO_OUTSIDERS = {
     "profile",
     "notifications",
     "notice-channels",
+    "break-glass",
+    "reviews",
     *("access", "access-roles", "access-teams", "access-rights", "access-person", "access-role"),
     "audit",
     "audit-of-run",

@@ -11,7 +11,7 @@ from playbooks.domain.dry_runs.walk import LiveFrame, LiveStep, Target, Walk
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, is_true, render
 from playbooks.domain.inputs import accept_inputs
-from playbooks.domain.planner import Move, Node, State, plan, run_status
+from playbooks.domain.planner import Move, Node, Progress, plan, run_status
 from playbooks.domain.statuses import RUN_ENDED, RunStatus, StepStatus
 
 MOST_DEEP = 8  # runs inside each other
@@ -64,10 +64,10 @@ def _settle(walk: Walk, frame: LiveFrame) -> RunStatus:
 
 
 def _plan(walk: Walk, frame: LiveFrame) -> Sequence[Move]:
-    def condition(node: Node, states: Mapping[str, State]) -> bool:
+    def condition(node: Node, states: Mapping[str, Progress]) -> bool:
         return is_true(node.when or "true", frame.scope(walk.moment, states), f"The condition of {node.key}")
 
-    def values(node: Node, states: Mapping[str, State]) -> Mapping[str, object]:
+    def values(node: Node, states: Mapping[str, Progress]) -> Mapping[str, object]:
         rendered = render(walk.definition.steps[node.key].set, frame.scope(walk.moment, states))
         return dict(rendered) if isinstance(rendered, Mapping) else {}
 

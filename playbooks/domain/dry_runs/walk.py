@@ -14,7 +14,7 @@ from playbooks.domain.dry_runs.choices import Choices
 from playbooks.domain.dry_runs.ledger import Ledger
 from playbooks.domain.dry_runs.world import Call, World, moment
 from playbooks.domain.frames import TOP, key_in
-from playbooks.domain.planner import Node, State
+from playbooks.domain.planner import Node, Progress, State
 from playbooks.domain.playbook import Step
 from playbooks.domain.policies.asking import Asked
 from playbooks.domain.scope import scope
@@ -124,7 +124,7 @@ class LiveFrame:
         outer = self.block.frame.known() if self.block else {}
         return {**outer, **self.steps}
 
-    def scope(self, now: str, states: Mapping[str, State] | None = None) -> dict[str, object]:
+    def scope(self, now: str, states: Mapping[str, Progress] | None = None) -> dict[str, object]:
         outer = self.block.frame.known() if self.block else {}
         around = {name: State(step.status, step.outputs) for name, step in outer.items()}
         return (
@@ -178,7 +178,7 @@ class Walk:
             frame.steps[node.key] = self.steps[step.key] = step
         return frame
 
-    def scope_of(self, states: Mapping[str, State], now: str) -> dict[str, object]:
+    def scope_of(self, states: Mapping[str, Progress], now: str) -> dict[str, object]:
         return scope(context=self.context, inputs=self.inputs, run=self.facts, states=states, now=now)
 
     def end(
