@@ -43,7 +43,7 @@ SECTIONS = (
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
     ("policies", "Policies", "policy", ("policies", "policy", "new-policy", "check-policy", "never-touch")),
     ("holds", "Operations", "hold", ("hold", "expiries", "review", "profile")),
-    ("access", "Teams and roles", "person", ("access",)),
+    ("access", "Access", "person", ("access",)),
     ("audit", "Audit", "audit", ("audit",)),
 )
 

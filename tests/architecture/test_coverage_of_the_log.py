@@ -29,6 +29,10 @@ MOVES = {  # of operations/moves.py, and what statements.py writes
 }
 
 RECORDED_ELSEWHERE = {
+    "people.create_within": "operations/people.py notes what is done to a person for its callers",
+    "people.deactivate_within": "operations/people.py notes what is done to a person for its callers",
+    "people.grant_within": "operations/people.py notes what is done to a person for its callers",
+    "people.revoke_within": "operations/people.py notes what is done to a person for its callers",
     "lose": "executor/settle.py notes the loss of an attempt for its callers",
     "note_started": "operations/creation.py notes the start of a run for its callers",
     "begin": "operations/runs.py notes the start of a run for its callers",
@@ -37,6 +41,7 @@ RECORDED_ELSEWHERE = {
 }
 
 SILENT = {
+    "operations.grants.name_within": "the restriction of the case has an entry with all who are named on it",
     "executor.sweep._call": "a hold has its own entries; the claim of the step that goes on has one",
     "operations.children.ask_to_roll_back": "the rollback that it is a part of has an entry, and so has its end",
     "operations.children.tell_parent": "marks a step as due; the end of the run has its own entry",
