@@ -211,7 +211,7 @@ def test_a_retry_goes_on_under_the_approval_of_its_step(
     run = begun(act().replace("with:", "retry: {times: 2, every: 5s}\n    with:"))
     world.outcomes.append(BROKEN)
     approve(run, cast.caller("tier2"))
-    after(seconds=6)
+    after(minutes=1)
     drive(run)
     assert (run.status, world.effects["x"], ApprovalRequest.objects.count()) == (RunStatus.SUCCEEDED, 1, 1)
     assert replay(run).approved_actions == 2
@@ -586,7 +586,7 @@ def test_a_step_uses_a_permit_once_however_often_it_is_tried(
 ) -> None:
     world.outcomes.append(BROKEN)
     run = begun(act(target="t1").replace("with:", "retry: {times: 2, every: 5s}\n    with:"))
-    after(seconds=6)
+    after(minutes=1)
     drive(run)
     assert (run.status, PermitUse.objects.count()) == (RunStatus.SUCCEEDED, 1)
     assert Step.objects.get(run=run).attempt_count == 2
