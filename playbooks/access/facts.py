@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from playbooks.access.deciders import People, Standing, standing_of_person, team_of
 from playbooks.access.rule_makers import rule_makers_of
 from playbooks.access.seats import meant_by
-from playbooks.domain.duty_facts import Facts
+from playbooks.domain.duties import denials
+from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.policies.facts import COOLING
 from playbooks.domain.seats import Entitlement, Seat
 from playbooks.domain.statuses import Verdict
@@ -84,6 +86,18 @@ def _facts(request: ApprovalRequest, standing: Standing, seats: tuple[Seat, ...]
         named=standing.named_in(request),
         team=str(team.pk) if team else "",
         team_name=team.name if team else "",
+        profile=request.profile,
+    )
+
+
+def could_decide(request: ApprovalRequest, people: Sequence[Principal]) -> frozenset[UUID]:
+    """Those of `people` who may approve the request now, or could once they have proved their second factor."""
+    prefetch_related_objects([request], "seats", "decisions", "alternatives")
+    facts = {person.pk: facts_to_approve(person, [request])[request.pk] for person in people}
+    return frozenset(
+        person
+        for person, about in facts.items()
+        if {each.rule for each in denials(about)} <= {"not_stepped_up"}
     )
 
 
@@ -109,7 +123,7 @@ def _gone_on_to(request: ApprovalRequest) -> list[str]:
 
 def _approved(request: ApprovalRequest) -> dict[UUID, datetime]:
     """Whose approvals count, and when they gave them."""
-    decisions = (each for each in request.decisions.all() if each.verdict == Verdict.APPROVE and each.stands)
+    decisions = (each for each in request.decisions.all() if each.verdict in CONSENTS and each.stands)
     return {each.person_id: each.decided_at for each in decisions}
 
 
@@ -121,7 +135,7 @@ def _approvals(request: ApprovalRequest, known: People) -> dict[str, Entitlement
     return {
         str(each.person_id): known.entitlement(each.person_id, each.decided_at, request)
         for each in _decided(request)
-        if each.verdict == Verdict.APPROVE and each.stands
+        if each.verdict in CONSENTS and each.stands
     }
 
 

@@ -56,7 +56,7 @@ class Facts:
     """
 
     decider: Decider
-    verdict: str  # "approve" or "deny"
+    verdict: str  # "approve", "deny", or, under the profile solo, "confirm"
     status: str
     seats: tuple[Seat, ...]
     requesters: Names
@@ -134,6 +134,8 @@ def entitlement_of(
     return Entitlement(usable, frozenset({person, *stands_in_for}))
 
 
+# What fills a seat: an approval, and what one person alone confirms, which is none.
+CONSENTS = frozenset({"approve", "confirm"})
 STRUCTURED = frozenset({"decider", "seats", "approvals"})
 SETS = frozenset({"deciders", "denied", "named", "incompatible"})
 SETS_OF_DECIDER = frozenset({"roles", "accounts", "known_as", "history", "teams"})

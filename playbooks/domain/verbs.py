@@ -161,7 +161,19 @@ class Verb(StrEnum):
         "A link for the first administrator that is not in force was turned away.",
     )
 
+    NOTICE_RULES_CHANGED = "notice.rules_changed", "Somebody changed what they are told, how and when."
+    NOTICE_CHANNEL_ADDED = "notice.channel_added", "An address for notices was added."
+    NOTICE_CHANNEL_REMOVED = "notice.channel_removed", "An address for notices was removed."
+    NOTICE_UNDELIVERED = "notice.undelivered", "Notices to somebody no longer arrive."
+
     EXPORT_MADE = "export.made", "Evidence was exported."
+
+    PROFILE_PROPOSED = (
+        "profile.proposed",
+        "A profile is to hold once another person confirms it, or at a time.",
+    )
+    PROFILE_CHANGED = "profile.changed", "How far duties are segregated here was changed."
+    PROFILE_WITHDRAWN = "profile.withdrawn", "A profile that was proposed was taken back."
 
     DEMO_LOADED = "demo.loaded", "The demonstration was loaded."
     LOG_STARTED = "log.started", "This log began."

@@ -14,6 +14,7 @@ from playbooks.domain.actions import Effect
 from playbooks.domain.planner import CONDITION
 from playbooks.domain.policies.asking import beyond_limit, together
 from playbooks.domain.policies.judging import Matched
+from playbooks.domain.profiles import TIME_TO_THINK, Profile
 from playbooks.domain.seats import fitting, match
 from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
@@ -87,12 +88,7 @@ def authorize(
     if not isinstance(by_itself, Granted):
         return by_itself
     granted = (*by_gates.requests, *by_itself.requests)
-    if (
-        step.effect == Effect.DESTROY
-        and _lacks_receipt(change, granted)
-        and not owed_receipts.owe(change, step, granted)
-    ):
-        _wait_for_receipt(change, step)
+    if _has_to_wait(change, step, granted):
         return Waits()
     for request in granted:
         _consume(change, request, step)
@@ -124,6 +120,33 @@ def _verdict_of_gates(
     if ruled.touches and not any(each.status == RequestStatus.PASSED for each in granted):
         return Forbidden(ruled.touches)
     return Granted(tuple(granted))
+
+
+def _has_to_wait(change: Change, step: Step, granted: Sequence[ApprovalRequest]) -> bool:
+    if until := _time_to_think(granted, change.now):
+        wait(step, WaitReason.DELAY, now=change.now, due_at=until, sentence="")
+        return True
+    if (
+        step.effect == Effect.DESTROY
+        and _lacks_receipt(change, granted)
+        and not owed_receipts.owe(change, step, granted)
+    ):
+        _wait_for_receipt(change, step)
+        return True
+    return False
+
+
+def _time_to_think(granted: Sequence[ApprovalRequest], now: datetime) -> datetime | None:
+    """Until when what one person alone has confirmed can still be cancelled; None once that is over. An emergency
+    does not wait.
+    """
+    alone = [
+        each.closed_at
+        for each in granted
+        if each.profile == Profile.SOLO and each.closed_at and each.status != RequestStatus.PASSED
+    ]
+    until = max(alone, default=now - TIME_TO_THINK) + TIME_TO_THINK
+    return until if until > now else None
 
 
 def _verdict_of_itself(

@@ -134,6 +134,7 @@ class RequestView:
     due_at: datetime | None
     escalated_at: datetime | None
     closed_at: datetime | None
+    profile: str
     late: str
     late_sentence: str
     step_up: str
@@ -276,6 +277,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], seen: _Seen) -> R
         due_at=row.due_at,
         escalated_at=row.escalated_at,
         closed_at=row.closed_at,
+        profile=row.profile,
         late=row.late,
         late_sentence=LATE_SENTENCES[row.late],
         step_up=demanded(subject),

@@ -2,7 +2,7 @@
 
 An outsider, an analyst and an administrator call every operation; the ids in the addresses are now invented ones, now
 those of a restricted case of another team with its alert, its run and its request. `SOAR_FUZZ=200` calls each that
-often, by hand; without it a few examples of each keep this short.
+often, by hand; without it nine examples of each operation keep this short.
 """
 
 from __future__ import annotations
@@ -31,13 +31,9 @@ from tests.cast import ATTACKER, Cast, connect, publish
 from tests.databases import rolled_back
 
 STORED = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
-OPERATIONS = [
-    found.ok()
-    for found in schemathesis.openapi.from_dict(
-        json.loads(STORED.read_text(encoding="utf-8"))
-    ).get_all_operations()
-]
-EXAMPLES = int(os.environ.get("SOAR_FUZZ", "4"))
+DESCRIPTION = json.loads(STORED.read_text(encoding="utf-8"))
+OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DESCRIPTION).get_all_operations()]
+EXAMPLES = int(os.environ.get("SOAR_FUZZ", "3"))
 CALLERS = ("outsider", "analyst", "admin")
 SECRET = "Payroll clerk under suspicion"
 
@@ -117,7 +113,8 @@ def test_no_call_breaks_it_and_none_tells_what_is_foreign(cast: Cast, foreign: F
         def whatever_is_asked(case: Case, instead: str) -> None:
             with rolled_back():
                 answer, asked = call(client, case, instead)
-                assert answer.status_code < 500, asked
+                described = DESCRIPTION["paths"][case.operation.path][case.method.lower()]["responses"]
+                assert answer.status_code < 500 or str(answer.status_code) in described, asked
                 foreign.assert_not_told(answer, asked)
 
         whatever_is_asked()

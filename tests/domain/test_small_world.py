@@ -299,7 +299,7 @@ def test_the_engine_and_the_oracle_agree_after_every_order_of_events(name: str) 
 @pytest.mark.parametrize("name", WORLDS)
 def test_a_denial_an_unrelated_role_or_a_removed_member_never_turns_no_into_yes(name: str) -> None:
     start, events, _ = WORLDS[name]
-    for state in states(start, events, longest=4):
+    for state in states(start, events, longest=3):
         for person in PEOPLE:
             before = facts_of(state, person, "approve")
             for what, after in less_of(state, person):
@@ -327,7 +327,7 @@ def less_of(state: State, person: str) -> Iterator[tuple[str, State]]:
 def test_whatever_others_lose_grants_nothing(name: str) -> None:
     """It may free a seat for somebody; it never fills one."""
     start, events, _ = WORLDS[name]
-    for desk, world in states(start, events, longest=4):
+    for desk, world in states(start, events, longest=3):
         before = seated(facts_of((desk, world), "tess", "approve"), with_decider=False)
         for held in world.held:
             less = replace(world, held=world.held - {held})

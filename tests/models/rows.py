@@ -27,12 +27,16 @@ from playbooks.models import (
     IdempotencyKey,
     Membership,
     NeverTouch,
+    Notice,
+    NoticeChannel,
+    NoticeRules,
     PermitUse,
     Playbook,
     PlaybookVersion,
     Policy,
     PolicyVersion,
     Principal,
+    ProfileChange,
     Question,
     Rota,
     Run,
@@ -70,6 +74,8 @@ def make_rows() -> Rows:
         *_broken(step.requests.get(), *people),
         *_waiting(step),
         *_held(version.playbook, people[0]),
+        *_told(people[0]),
+        _profile(*people),
         *_governed(step, *people),
         *_teams(case, people[0]),
         *_entry(),
@@ -290,6 +296,24 @@ def _held(playbook: Playbook, person: Principal) -> tuple[Connection, Hold]:
             released_at=now,
         ),
     )
+
+
+def _profile(proposed_by: Principal, confirmed_by: Principal) -> ProfileChange:
+    row = ProfileChange(profile="pair", reason="There are two of us.", proposed_at=timezone.now())
+    row.proposed_by, row.confirmed_by, row.takes_effect_at = proposed_by, confirmed_by, row.proposed_at
+    row.save(force_insert=True)
+    return row
+
+
+def _told(person: Principal) -> tuple[NoticeRules, NoticeChannel, Notice]:
+    now = timezone.now()
+    channel = NoticeChannel(person=person, medium="apprise", name="Phone", service="Pushover")
+    channel.added_by, channel.added_at = person, now
+    channel.save(force_insert=True)
+    notice = Notice(person=person, channel=channel, medium="apprise", key="once", kind="run_ended")
+    notice.created_at = notice.due_at = now
+    notice.save(force_insert=True)
+    return NoticeRules.objects.create(person=person), channel, notice
 
 
 def _governed(

@@ -46,8 +46,9 @@ def test_a_token_decides_nothing_even_of_somebody_entitled(
         assert rules(request_at_gate, caller, verdict) == ["token_not_person"]
 
 
+@pytest.mark.parametrize(("owner", "also"), [("compliance", []), ("analyst", ["same_person_other_account"])])
 def test_a_service_account_decides_nothing_even_with_the_role(
-    cast: Cast, request_at_gate: ApprovalRequest
+    cast: Cast, request_at_gate: ApprovalRequest, owner: str, also: list[str]
 ) -> None:
     robot = people.create(
         "robot",
@@ -56,9 +57,9 @@ def test_a_service_account_decides_nothing_even_with_the_role(
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
-        owner=cast.analyst,
+        owner=getattr(cast, owner),
     )
-    assert rules(request_at_gate, Caller(robot)) == ["token_not_person"]
+    assert rules(request_at_gate, Caller(robot)) == ["token_not_person", *also]
 
 
 @pytest.mark.parametrize("roles", [[], ["administrator"], ["analyst", "publisher", "compliance-officer"]])

@@ -49,6 +49,9 @@ PAGES: dict[str, Where] = {
     "break-glass": lambda world: reverse("break-glass", args=[world.request.pk]),
     "reviews": lambda world: reverse("reviews"),
     "step-up": lambda world: reverse("step-up"),
+    "profile": lambda world: reverse("profile"),
+    "notifications": lambda world: reverse("notifications"),
+    "notice-channels": lambda world: reverse("notice-channels"),
     "access": lambda world: reverse("access"),
     "access-roles": lambda world: reverse("access-roles"),
     "access-teams": lambda world: reverse("access-teams"),
@@ -63,6 +66,7 @@ PAGES: dict[str, Where] = {
 # Where somebody with a role gets something else than 200.
 TURNED_AWAY = {
     "break-glass": {"analyst", "tier2", "netowner", "author", "publisher", "compliance", "admin"},
+    "notice-channels": {"analyst", "tier2", "netowner", "author", "publisher", "compliance"},
     "start-run": {"netowner", "author", "publisher", "compliance", "admin"},
     "new-playbook": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
     "new-policy": {"analyst", "tier2", "netowner", "publisher", "compliance", "admin"},
@@ -84,6 +88,9 @@ FORBIDDEN_TO_OUTSIDERS = {
     "expiries",
     "break-glass",
     "reviews",
+    "profile",
+    "notifications",
+    "notice-channels",
     *("access", "access-roles", "access-teams", "access-rights", "access-person", "access-role"),
     "audit",
     "audit-of-run",
