@@ -133,8 +133,13 @@ def test_rights_on_what_is_not_within_reach_are_not_listed(cast: Cast, look: Loo
 
 
 def cost(browser: Client, address: str) -> int:
+    """The lesser of two looks: once a minute, one of them writes down that the session was used."""
+    return min(_cost(browser, address), _cost(browser, address))
+
+
+def _cost(browser: Client, address: str) -> int:
     with CaptureQueriesContext(connection) as queries:
-        assert browser.get(address).status_code == 200
+        assert browser.get(address).status_code == 200, address
     return len(queries)
 
 
