@@ -6,9 +6,6 @@ library only: this module is part of the offline verifier.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +16,13 @@ from playbooks.domain.duties import denials, is_quorum
 from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.entries import Body
 from playbooks.domain.policies.policy_replay import unmet_policy
+from playbooks.domain.replayed_requests import (
+    Request,
+    as_canonical,
+    digest_of_text,
+    read_canonical,
+    shown_by_step,
+)
 
 IN_FORCE = frozenset({"granted", "passed", "consumed"})
 ENDINGS = {f"request.{status}": status for status in ("denied", "expired", "voided", "withdrawn")}
@@ -27,44 +31,6 @@ GRAVE = frozenset({"change", "destroy"})
 
 class ContradictionError(ValueError):
     """What the entries record cannot have happened under the rules; the text is a sentence that says why."""
-
-
-@dataclass(slots=True)
-class Request:
-    """An approval request as its entries tell it."""
-
-    gate: str
-    digest: str
-    seats: list[str]
-    covered: (
-        Mapping[str, Any] | None
-    )  # what was shown of each step; None where the entry holds its digest only
-    not_covered: frozenset[str]  # steps that could not be shown
-    requesters: Mapping[str, str]
-    authors: Mapping[str, str]
-    profile: str
-    through: Mapping[str, str]
-    status: str = "open"
-    denials_to_end: int = 1
-    also: list[str] = field(default_factory=list)  # who may take any seat too, since it was late
-    approvers: set[str] = field(default_factory=set)
-    deniers: set[str] = field(default_factory=set)
-    deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
-    has_quorum: bool = False
-    glass: GlassFacts | None = None  # where it was passed by break-glass
-    until: str = ""
-    begun: set[str] = field(default_factory=set)  # steps that began while it was passed
-
-    def covers(self, step: str) -> bool:
-        return self.covered is None or step in self.covered
-
-    def hides(self, step: str) -> bool:
-        """Whether it covers other turns of the step, so that it would have had to be asked about this one."""
-        if self.covered is None or step in self.covered or not self.not_covered.isdisjoint(_names(step)):
-            return False
-        around = self.gate.rpartition(".")[0]
-        inside = step.startswith(f"{around}.") or not around
-        return inside and _name(step) in {_name(each) for each in [*self.covered, *self.not_covered]}
 
 
 @dataclass(slots=True)
@@ -148,12 +114,12 @@ class Replay:
         subject, digest = facts["subject"], facts["digest"]
         seats = [seat["role"] for seat in facts["seats"]]
         _require(facts["request"] not in self.requests, "The same request is opened twice.")
-        _require(_digest_of(subject) == digest, "The digest of the request is not that of what it shows.")
+        _require(digest_of_text(subject) == digest, "The digest of the request is not that of what it shows.")
         _require(
             set(self.requesters) <= set(facts["requesters"]),
             "Whoever asked for the run is not among its requesters.",
         )
-        shown: dict[str, Any] = _read(subject) if isinstance(subject, str) else {"covered": None}
+        shown: dict[str, Any] = read_canonical(subject) if isinstance(subject, str) else {"covered": None}
         if isinstance(subject, str):
             _require(shown["profile"] == facts["profile"], "The profile is not the one that was shown.")
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
@@ -166,7 +132,7 @@ class Replay:
             gate=facts["step"],
             digest=digest,
             seats=seats,
-            covered=_shown_of(shown["covered"]),
+            covered=shown_by_step(shown["covered"]),
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
@@ -390,41 +356,9 @@ class Replay:
                     and shown["connection"]["name"] == facts["connection"]
                     and shown["connection"]["revision"] == facts["connection_revision"]
                     and shown["simulated"] == facts["simulated"]
-                    and _digest_of(_canonical(shown["parameters"])) == facts["parameters_digest"]
+                    and digest_of_text(as_canonical(shown["parameters"])) == facts["parameters_digest"]
                 )
                 _require(same, f"The step {facts['step']} ran otherwise than was approved.")
-
-
-def _shown_of(shown: list[dict[str, Any]] | None) -> dict[str, Any] | None:
-    return None if shown is None else {each["step"]: each for each in shown}
-
-
-def _read(canonical: str) -> Any:
-    """JSON of which `_canonical` gives back the same bytes: a fraction keeps how it is written."""
-    return json.loads(canonical, parse_float=lambda text: f"\0{text}\0")
-
-
-def _canonical(value: object) -> str:
-    """The RFC 8785 form of what `_read` gave; the names are in their order."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return re.sub(r'"\\u0000([0-9eE.+-]+)\\u0000"', r"\1", text)
-
-
-def _names(step: str) -> tuple[str, ...]:
-    """By which names a request may say that it does not cover a step: its key, or with turns not known: a[*].b."""
-    indexes = [found.start() for found in re.finditer(r"\[", step)]
-    return (step, *(step[:at] + re.sub(r"\[\d+\]", "[*]", step[at:]) for at in indexes))
-
-
-def _name(step: str) -> str:
-    return step.rpartition(".")[2]
-
-
-def _digest_of(value: object) -> str:
-    """Of a text its SHA-256; a text too large for an entry is recorded by that digest."""
-    if isinstance(value, str):
-        return hashlib.sha256(value.encode()).hexdigest()
-    return str(value["sha256"])  # type: ignore[index]
 
 
 def _require(holds: bool, sentence: str) -> None:
