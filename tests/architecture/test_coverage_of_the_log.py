@@ -25,7 +25,7 @@ RECORDS = {"audit.append", "change.note", "change.note_step"}
 WRITES = {"create", "bulk_create", "get_or_create", "update_or_create", "save", "update", "delete"}
 MOVES = {  # of operations/moves.py, and what statements.py writes
     *("move", "move_many", "move_step", "move_steps", "wait", "claim", "settle", "settle_with_step"),
-    *("write", "_write"),
+    *("write", "_write", "store", "statements.store"),
 }
 
 RECORDED_ELSEWHERE = {
@@ -33,6 +33,7 @@ RECORDED_ELSEWHERE = {
     "people.deactivate_within": "operations/people.py notes what is done to a person for its callers",
     "people.grant_within": "operations/people.py notes what is done to a person for its callers",
     "people.revoke_within": "operations/people.py notes what is done to a person for its callers",
+    "requests.close": "operations/requests.py notes how a request ends for its callers",
     "lose": "executor/settle.py notes the loss of an attempt for its callers",
     "note_started": "operations/creation.py notes the start of a run for its callers",
     "begin": "operations/runs.py notes the start of a run for its callers",
@@ -48,6 +49,12 @@ SILENT = {
     "operations.creation.create_run": "note_started writes the entry, once the run has its steps",
     "operations.creation.create_steps": "the start of the run, or of the block, has its own entry",
     "operations.rollbacks.create_undoing_steps": "the start of the rollback has an entry with its plan",
+    "operations.approvals.fill_seats": "who sits where follows from the decisions, which have entries",
+    "operations.letting_through.let_through": "that the request was granted or passed has an entry",
+    "operations.requests.go_on": "the entry of the escalation names those to whom it goes on",
+    "operations.withdrawals._take_back": "both that it is called with, beside it, note what they take back",
+    "operations.statements.write": "whoever writes a row says why; statements only writes",
+    "operations.statements.store": "whoever writes a row says why; statements only writes",
     "operations.turns.begin": "the end of the block has an entry, and so has each step in it",
     "operations.turns.drop_pending": "the end of the block has an entry with the number of its turns",
     "operations.turns.end": "the end of the block has an entry, and so has each step in it",
