@@ -23,5 +23,11 @@ def sweep() -> None:
     executor.sweep()
 
 
+@shared_task(name="playbooks.deliver")
+def deliver() -> None:
+    """Sends some of the notices that are due; the sweep rings again while there are more."""
+    executor.deliver()
+
+
 def worker_name() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -74,6 +75,50 @@ def provider_address(name: str) -> str:
 def words(name: str, default: str = "") -> list[str]:
     """A list separated by commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail goes out. `host` is empty where none is set. `encryption` is "none", "starttls" or "tls"."""
+
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = ""
+    encryption: str = "none"
+
+
+MAIL = {"smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
+
+
+def mail_server(name: str) -> MailServer:
+    """`smtps://user:password@host:port`, `smtp+starttls://…`, or `smtp://host`, which takes no password."""
+    url = text(name)
+    if not url:
+        return MailServer()
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is no address: escape /, ?, # and @ in the password.") from None
+    if parts.scheme not in MAIL or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be smtps://host, smtp+starttls://host or smtp://host.")
+    encryption, usual = MAIL[parts.scheme]
+    if parts.password and encryption == "none":
+        raise ImproperlyConfigured(
+            f"{name} would send a password in clear; use smtps:// or smtp+starttls://."
+        )
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return MailServer(parts.hostname, port or usual, user, password, encryption)
+
+
+def base_url(name: str, default: str) -> str:
+    """The address under which browsers reach the product, without a slash at the end."""
+    url = text(name, default).rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+        raise ImproperlyConfigured(f"{name} must be like https://soar.example.org, not {url!r}.")
+    return url
 
 
 def secret_file(path: Path) -> str:

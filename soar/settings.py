@@ -199,7 +199,23 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = SOAR_HOME / "static"
 WHITENOISE_USE_FINDERS = not PRODUCTION
+
+# Notices: mail goes out where SOAR_EMAIL_URL is set. Links in them lead to SOAR_URL.
+_MAIL = env.mail_server("SOAR_EMAIL_URL")
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = _MAIL.host
+EMAIL_PORT = _MAIL.port
+EMAIL_HOST_USER = _MAIL.user
+EMAIL_HOST_PASSWORD = _MAIL.password
+EMAIL_USE_TLS = _MAIL.encryption == "starttls"
+EMAIL_USE_SSL = _MAIL.encryption == "tls"
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = env.text("SOAR_EMAIL_FROM", "countersign@localhost")
+BASE_URL = env.base_url("SOAR_URL", f"http://localhost:{PORT}")
+# A person may be told at services with a fixed address, and at servers that are named here; shared channels may be
+# anywhere. Networks that are not public have to be named as well.
+NOTICE_HOSTS = env.words("SOAR_NOTICE_HOSTS")
+NOTICE_NETWORKS = env.words("SOAR_NOTICE_NETWORKS")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

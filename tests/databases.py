@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
 from playbooks.audit import walls
@@ -42,6 +42,16 @@ def empty() -> None:
     take_down()
     call_command("flush", interactive=False, verbosity=0)
     walls.install(connection)
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction in which the operations may believe that theirs are the outermost."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)
 
 
 @contextmanager

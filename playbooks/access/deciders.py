@@ -10,10 +10,10 @@ from uuid import UUID
 
 from playbooks.access import roles_of
 from playbooks.access.delegations import Substitutions, substitutions
-from playbooks.access.history import COOLING, grantors_of, teams_given_since
+from playbooks.access.history import COOLING, Grantors, grantors_of, teams_given_since
 from playbooks.access.identities import accounts_of
 from playbooks.access.teams import teams_of
-from playbooks.domain.duty_facts import Decider
+from playbooks.domain.duty_facts import Decider, entitlement_of
 from playbooks.domain.seats import Entitlement
 from playbooks.models import ApprovalRequest, CaseSubject, Principal, Team
 
@@ -27,22 +27,26 @@ class People:
     roles: Roles
     active: frozenset[UUID]
     substitutions: Substitutions
+    fresh_grants: Mapping[UUID, Grantors]
 
     @classmethod
-    def of(cls, people: Collection[UUID]) -> People:
-        """Read in three queries, however many they are."""
+    def of(cls, people: Collection[UUID], now: datetime) -> People:
+        """Read in five queries at most, however many they are."""
         active = Principal.objects.filter(pk__in=people, is_active=True).values_list("pk", flat=True)
-        return cls(roles_of(people), frozenset(active), substitutions(people))
+        roles = roles_of(people)
+        return cls(roles, frozenset(active), substitutions(people), grantors_of(roles, now - COOLING))
 
-    def entitlement(self, person: UUID, moment: datetime) -> Entitlement:
-        """What somebody brings who decided at a moment: nothing once they are deactivated. Whoever stood in for
-        somebody then brings that, though it may have ended since.
+    def entitlement(self, person: UUID, moment: datetime, request: ApprovalRequest) -> Entitlement:
+        """What somebody brings who decided the request at a moment: nothing once they are deactivated, and no role by
+        the gift of who may not give it for this, whatever they held then. Whoever stood in for somebody then brings
+        that, though it may have ended since.
         """
         if person not in self.active:
             return Entitlement(frozenset())
-        return Entitlement(
-            self.roles[person], frozenset({str(person), *self.substitutions.at(person, moment)})
-        )
+        influential = {*request.requesters, *request.authors, *request.through}
+        stood_in_for = self.substitutions.at(person, moment)
+        grants = self.fresh_grants[person]
+        return entitlement_of(str(person), self.roles[person], grants, stood_in_for, influential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +103,20 @@ class Standing:
 def standing_of_person(
     person: Principal, requests: Sequence[ApprovalRequest], known: People, now: datetime
 ) -> Standing:
-    since, roles = now - COOLING, known.roles[person.pk]
     stands_in_for = known.substitutions.at(person.pk, now)
     lately = known.substitutions.lately(person.pk, now)
-    about = CaseSubject.objects.filter(principal=person, case__in={each.run.case_id for each in requests})
+    accounts = accounts_of([person.pk])[person.pk]
+    cases = {each.run.case_id for each in requests}
+    about = CaseSubject.objects.filter(principal__in=accounts, case__in=cases)
     return Standing(
         person=person,
-        roles=roles,
-        accounts=accounts_of([person.pk])[person.pk] - {person.pk},
+        roles=known.roles[person.pk],
+        accounts=accounts - {person.pk},
         stands_in_for=stands_in_for,
         stood_in_for={each: name for each, name in lately.items() if each not in stands_in_for},
-        fresh_grants=grantors_of(person.pk, roles, since),
+        fresh_grants=known.fresh_grants[person.pk],
         teams=teams_of([person.pk])[person.pk],
-        teams_given=teams_given_since(person.pk, since),
+        teams_given=teams_given_since(person.pk, now - COOLING),
         about=frozenset(about.values_list("case", flat=True)),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -28,30 +28,36 @@ class _Gift:
     is_of_directory: bool
 
 
-def grantors_of(person: UUID, roles: Iterable[str], since: datetime) -> Mapping[str, frozenset[str]]:
-    """For each of these roles that was given since then: the ids of whoever gave it, and of those who since then gave
-    the giver that role, or one that permits to give roles; back to the beginning of that chain.
+Grantors = Mapping[str, frozenset[str]]  # of somebody's roles: {role: ids}
+
+
+def grantors_of(roles: Mapping[UUID, frozenset[str]], since: datetime) -> Mapping[UUID, Grantors]:
+    """For each of these people and each of these roles of theirs that was given since then: the ids of whoever gave
+    it, and of those who since then gave the giver that role, or one that permits to give roles; back to the
+    beginning of that chain.
 
     What a directory gave has nobody who vouches for it, so it counts as given by the person to themselves. What the
     command line gave has whoever runs the machine, who is nobody here, and is in no chain. In one query where
     nothing was given, in two otherwise.
     """
-    wanted = frozenset(roles)
-    mine = Membership.objects.filter(principal=person, granted_at__gte=since, group__name__in=wanted)
-    if not mine.exists():
-        return {}
+    if not Membership.objects.filter(principal__in=roles, granted_at__gte=since).exists():
+        return {person: {} for person in roles}
     gifts = _gifts(since)
-    fresh = [each for each in gifts[person] if each.role in wanted]
-    chains: dict[str, frozenset[str]] = {}
-    for gift in fresh:
-        chains[gift.role] = chains.get(gift.role, frozenset()) | _chain(gift, gifts)
-    return chains
+    return {person: _chains(gifts, person, held) for person, held in roles.items()}
 
 
 def teams_given_since(person: UUID, since: datetime) -> Mapping[UUID, UUID]:
     """{team: who took the person into it} of those to which they belong since then, in one query."""
     rows = TeamMembership.objects.filter(principal=person, granted_at__gte=since, granted_by__isnull=False)
     return dict(rows.values_list("team", "granted_by"))
+
+
+def _chains(gifts: Mapping[UUID, list[_Gift]], person: UUID, roles: frozenset[str]) -> Grantors:
+    chains: dict[str, frozenset[str]] = {}
+    for gift in gifts[person]:
+        if gift.role in roles:
+            chains[gift.role] = chains.get(gift.role, frozenset()) | _chain(gift, gifts)
+    return chains
 
 
 def _chain(gift: _Gift, gifts: Mapping[UUID, list[_Gift]]) -> frozenset[str]:

@@ -36,6 +36,12 @@ def same_human(one: UUID, other: UUID) -> bool:
     return other in accounts_of([one])[one]
 
 
+def same_human_as(person: UUID) -> QuerySet[Any]:
+    """The ids of all accounts of one human, as a part of another query."""
+    human = _with_human().filter(pk=person).values("human")
+    return _with_human().filter(human__in=human).values("pk")
+
+
 def _with_human() -> QuerySet[Any]:
     """Accounts with the id of the first account of whoever answers for them, as `human`."""
     return Principal.objects.annotate(

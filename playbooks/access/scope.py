@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Exists, Model, Q, QuerySet
 
 from playbooks.access.grants import GRANTS
+from playbooks.access.identities import same_human_as
 from playbooks.models import (
     Alert,
     ApprovalRequest,
@@ -80,10 +81,10 @@ def _reach_of_owner(principal: Principal, owner: Owner, path: str) -> Q:
 
 
 def _not_about(principal: Principal, owner: Owner, path: str) -> Q:
-    """Nobody sees a case that is about them, by whatever right."""
+    """Nobody sees a case that is about them, by whatever right and whatever account."""
     if owner is not Case:
         return Q()
-    about = CaseSubject.objects.filter(principal=principal.pk)
+    about = CaseSubject.objects.filter(principal__in=same_human_as(principal.pk))
     return ~Q(**{f"{path}pk__in": about.values("case")})
 
 

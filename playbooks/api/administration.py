@@ -43,6 +43,12 @@ class Limit(Body):
     targets_role: str = "tier-2"
 
 
+class ChangeOwner(Body):
+    """`owner` is a username; empty says that the system is nobody's."""
+
+    owner: Annotated[str, StringConstraints(max_length=64)]
+
+
 class ChangeLimits(Body):
     limits: Limit
 
@@ -116,6 +122,22 @@ class ConnectionLimits(Endpoint):
     def post(self, request: Request, name: str) -> Response:
         limits = Limits(**read(ChangeLimits, request).limits.model_dump())
         row = connection_operations.limit(name, caller=caller_of(request), limits=limits)
+        return answer(connection_queries.view(row))
+
+
+class ConnectionOwner(Endpoint):
+    needs = {"POST": MANAGE_CONNECTION}
+
+    @described(
+        "connections_give_to",
+        "Say whose system is behind a connection: owners decide where a gate asks them",
+        body=ChangeOwner,
+        answer=ConnectionView,
+        is_write=True,
+    )
+    def post(self, request: Request, name: str) -> Response:
+        body = read(ChangeOwner, request)
+        row = connection_operations.give_to(name, caller=caller_of(request), owner=body.owner)
         return answer(connection_queries.view(row))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter
@@ -42,7 +42,7 @@ class StepUpProof(Proof):
 class Decide(Body):
     """`digest` is that of the subject as it was shown. A denial needs its comment."""
 
-    verdict: Verdict
+    verdict: Literal[Verdict.APPROVE, Verdict.DENY]
     digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
     comment: Annotated[str, StringConstraints(max_length=10_000)] = ""
     step_up: StepUpProof | None = None

@@ -23,7 +23,7 @@ from playbooks.queries.rights import Belongings, Holder, TeamRow
 
 LISTING = Listing(ordering=("slug",), filters={"text": "name__icontains"})
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Kind = Literal["case", "playbook", "connection", "source"]
+Kind = Annotated[str, StringConstraints(pattern="^(case|playbook|connection|source)$")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 

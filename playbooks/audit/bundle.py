@@ -25,6 +25,7 @@ from playbooks.audit.writing import Actor, Entry, Subject, append, lock_stream
 from playbooks.domain.canonical import canonical
 from playbooks.domain.completeness import BUNDLE_FORMAT
 from playbooks.domain.entries import parse_body
+from playbooks.domain.profiles import Profile
 from playbooks.domain.verbs import Verb
 from playbooks.models import PlaybookVersion
 from playbooks.models.audit import AuditCheckpoint, AuditEntry
@@ -51,8 +52,8 @@ entries.jsonl   one entry a line: the exact bytes whose SHA-256(0x00 and line) i
                 last is the entry of this export
 proofs.jsonl    for each line its place in the tree and its inclusion proof (RFC 9162)
 checkpoint      the signed size and root of the tree (C2SP tlog-checkpoint)
-manifest.json   scope, streams with their last entries, digests of the other files; its own digest is in
-                the last entry
+manifest.json   scope, how far duties were segregated (profiles), streams with their last entries, digests of
+                the other files; its own digest is in the last entry
 versions/       the playbook versions that ran, by the SHA-256 of their canonical JSON (RFC 8785)
 """
 
@@ -99,8 +100,9 @@ def begin(scope: Scope, *, actor: Actor, now: datetime, form: str = "bundle") ->
     if scope.kind in {"case", "run"} and not lock_stream(scope.home):
         raise ExportError(f"The log has no entry about the {scope}.")
     selection = select(scope)
-    files = _files(selection) if form == "bundle" else {}
-    manifest = _manifest(selection, files)
+    digests, profiles = _said(selection) if form == "bundle" else (set(), set())
+    files = _files(digests) if form == "bundle" else {}
+    manifest = _manifest(selection, files, profiles)
     entry = Entry(
         stream=scope.home,
         verb=Verb.EXPORT_MADE,
@@ -177,7 +179,18 @@ def _checkpoint_over(entry: AuditEntry, wait: Callable[[], object]) -> AuditChec
     return AuditCheckpoint.objects.order_by("-id")[0]
 
 
-def _manifest(selection: Selection, files: Mapping[str, bytes]) -> bytes:
+def _said(selection: Selection) -> tuple[set[str], set[str]]:
+    """The digests of the versions from which the selected runs started, and the profiles under which was asked."""
+    told = {Verb.RUN_STARTED.value: "version_digest", Verb.REQUEST_OPENED.value: "profile"}
+    found: dict[str, set[str]] = {fact: set() for fact in told.values()}
+    for row in (each for each in selection.rows() if each.verb in told):
+        value = parse_body(bytes(row.body.body)).facts.get(told[row.verb])
+        if isinstance(value, str):
+            found[told[row.verb]].add(value)
+    return found["version_digest"], found["profile"]
+
+
+def _manifest(selection: Selection, files: Mapping[str, bytes], profiles: set[str]) -> bytes:
     streams = [
         {"kind": each.kind, "key": each.key, "seq": each.last_seq, "leaf": bytes(each.last_leaf).hex()}
         for each in selection.streams
@@ -190,15 +203,14 @@ def _manifest(selection: Selection, files: Mapping[str, bytes]) -> bytes:
             "streams": streams,
             "range": selection.range,
             "tree_size": selection.tree_size,
+            "profiles": {each: Profile(each).meaning for each in profiles},
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
         }
     )
 
 
-def _files(selection: Selection) -> dict[str, bytes]:
-    """README, verifier, and the playbook versions that the selected runs started from."""
-    started = (row for row in selection.rows() if row.verb == Verb.RUN_STARTED.value)
-    digests = {parse_body(bytes(row.body.body)).facts.get("version_digest") for row in started}
-    documents = PlaybookVersion.objects.filter(digest__in=digests - {None}).values_list("digest", "document")
+def _files(digests: set[str]) -> dict[str, bytes]:
+    """README, verifier, and the playbook versions with these digests."""
+    documents = PlaybookVersion.objects.filter(digest__in=digests).values_list("digest", "document")
     versions = {f"versions/{digest}.json": canonical(document) for digest, document in documents}
     return {"README.txt": README.encode(), "verify.py": verifier_source().encode(), **versions}

@@ -30,6 +30,7 @@ class Manifest:
     range: tuple[int, int] | None
     tree_size: int
     files: Mapping[str, str]
+    profiles: frozenset[str]  # under which anything was asked
 
     @property
     def kind(self) -> str:
@@ -56,6 +57,7 @@ def parse_manifest(value: Any) -> Manifest:
         range=None if value["range"] is None else (value["range"][0], value["range"][1]),
         tree_size=value["tree_size"],
         files=value["files"],
+        profiles=frozenset(value["profiles"]),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from playbooks.domain.duty_facts import Facts
+from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.seats import Entitlement, Seat, fitting, match, wanted
 
 STRENGTH = {"": 0, "fresh": 1, "bound": 2}
@@ -152,7 +152,7 @@ def already_decided(facts: Facts) -> str | None:
 
 def seat_taken(facts: Facts) -> str | None:
     """Somebody who fits a seat, but all that they fit are filled. A denial needs no free seat."""
-    if facts.verdict != "approve" or facts.decider.id in facts.deciders:
+    if facts.verdict not in CONSENTS or facts.decider.id in facts.deciders:
         return None
     mine = fitting(facts.seats, facts.entitlement)
     if not mine or len(seated(facts, with_decider=True)) > len(seated(facts, with_decider=False)):
@@ -176,7 +176,7 @@ def stale_digest(facts: Facts) -> str | None:
 
 def not_stepped_up(facts: Facts) -> str | None:
     """A denial takes no proof: whoever stops something must not be kept from it."""
-    if facts.verdict != "approve" or STRENGTH[facts.decider.step_up] >= STRENGTH[facts.step_up]:
+    if facts.verdict not in CONSENTS or STRENGTH[facts.decider.step_up] >= STRENGTH[facts.step_up]:
         return None
     return TAKES[facts.step_up]
 

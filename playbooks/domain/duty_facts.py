@@ -5,7 +5,7 @@ Standard library only: this module is part of the offline verifier.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,7 +56,7 @@ class Facts:
     """
 
     decider: Decider
-    verdict: str  # "approve" or "deny"
+    verdict: str  # "approve", "deny", or, under the profile solo, "confirm"
     status: str
     seats: tuple[Seat, ...]
     requesters: Names
@@ -83,11 +83,9 @@ class Facts:
 
     @property
     def entitlement(self) -> Entitlement:
-        """What the decider brings: roles that were not given by somebody who may not give them for this."""
-        decider = self.decider
-        partial = frozenset({decider.id, *self.influential})
-        roles = usable_roles(decider.roles, decider.fresh_grants, partial)
-        return Entitlement(roles, frozenset({decider.id, *decider.stands_in_for}))
+        """What the decider brings."""
+        mine = self.decider
+        return entitlement_of(mine.id, mine.roles, mine.fresh_grants, mine.stands_in_for, self.influential)
 
     def as_json(self) -> dict[str, Any]:
         """The facts as plain JSON values; `Facts.from_json` is the way back."""
@@ -121,13 +119,23 @@ class Facts:
         return cls(**read)
 
 
-def usable_roles(
-    roles: frozenset[str], fresh_grants: Mapping[str, frozenset[str]], partial: frozenset[str]
-) -> frozenset[str]:
-    """The roles that count: those that nobody of the `partial` gave lately, themselves or through others."""
-    return frozenset(role for role in roles if fresh_grants.get(role, frozenset()).isdisjoint(partial))
+def entitlement_of(
+    person: str,
+    roles: frozenset[str],
+    fresh_grants: Mapping[str, frozenset[str]],
+    stands_in_for: Iterable[str],
+    influential: Iterable[str],
+) -> Entitlement:
+    """What somebody brings, who decides or has decided: the roles that nobody gave them lately who may not give them
+    for this, themselves or through others; and whom they stand in for.
+    """
+    partial = {person, *influential}
+    usable = frozenset(role for role in roles if fresh_grants.get(role, frozenset()).isdisjoint(partial))
+    return Entitlement(usable, frozenset({person, *stands_in_for}))
 
 
+# What fills a seat: an approval, and what one person alone confirms, which is none.
+CONSENTS = frozenset({"approve", "confirm"})
 STRUCTURED = frozenset({"decider", "seats", "approvals"})
 SETS = frozenset({"deciders", "denied", "named", "incompatible"})
 SETS_OF_DECIDER = frozenset({"roles", "accounts", "known_as", "history", "teams"})

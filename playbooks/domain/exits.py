@@ -74,6 +74,7 @@ EXITS: Mapping[Reason, tuple[Exit, ...]] = {
     WaitReason.JOB: (TIMER, CANCEL),
     WaitReason.RETRY: (TIMER, CANCEL),
     WaitReason.RECEIPT: (TIMER, CANCEL),
+    WaitReason.DELAY: (TIMER, CANCEL),
     WaitReason.SLOT: (TIMER, CANCEL),
     WaitReason.RATE: (TIMER, CANCEL),
     WaitReason.HOLD: (RELEASE, HELD_BACK, CANCEL),

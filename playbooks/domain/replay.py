@@ -6,9 +6,6 @@ library only: this module is part of the offline verifier.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,9 +13,16 @@ from typing import Any
 
 from playbooks.domain.break_glass import GlassFacts, ReviewFacts, glass_denials, review_denials
 from playbooks.domain.duties import denials, is_quorum
-from playbooks.domain.duty_facts import Facts
+from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.entries import Body
 from playbooks.domain.policies.policy_replay import unmet_policy
+from playbooks.domain.replayed_requests import (
+    Request,
+    as_canonical,
+    digest_of_text,
+    read_canonical,
+    shown_by_step,
+)
 
 IN_FORCE = frozenset({"granted", "passed", "consumed"})
 ENDINGS = {f"request.{status}": status for status in ("denied", "expired", "voided", "withdrawn")}
@@ -27,43 +31,6 @@ GRAVE = frozenset({"change", "destroy"})
 
 class ContradictionError(ValueError):
     """What the entries record cannot have happened under the rules; the text is a sentence that says why."""
-
-
-@dataclass(slots=True)
-class Request:
-    """An approval request as its entries tell it."""
-
-    gate: str
-    digest: str
-    seats: list[str]
-    covered: (
-        Mapping[str, Any] | None
-    )  # what was shown of each step; None where the entry holds its digest only
-    not_covered: frozenset[str]  # steps that could not be shown
-    requesters: Mapping[str, str]
-    authors: Mapping[str, str]
-    through: Mapping[str, str]
-    status: str = "open"
-    denials_to_end: int = 1
-    also: list[str] = field(default_factory=list)  # who may take any seat too, since it was late
-    approvers: set[str] = field(default_factory=set)
-    deniers: set[str] = field(default_factory=set)
-    deciders: set[str] = field(default_factory=set)  # and whoever denied it when it was asked before
-    has_quorum: bool = False
-    glass: GlassFacts | None = None  # where it was passed by break-glass
-    until: str = ""
-    begun: set[str] = field(default_factory=set)  # steps that began while it was passed
-
-    def covers(self, step: str) -> bool:
-        return self.covered is None or step in self.covered
-
-    def hides(self, step: str) -> bool:
-        """Whether it covers other turns of the step, so that it would have had to be asked about this one."""
-        if self.covered is None or step in self.covered or not self.not_covered.isdisjoint(_names(step)):
-            return False
-        around = self.gate.rpartition(".")[0]
-        inside = step.startswith(f"{around}.") or not around
-        return inside and _name(step) in {_name(each) for each in [*self.covered, *self.not_covered]}
 
 
 @dataclass(slots=True)
@@ -76,6 +43,8 @@ class Replay:
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
+    self_confirmed_actions: int = 0  # that one person alone confirmed, under the profile solo
+    profiles: set[str] = field(default_factory=set)  # under which requests were opened
     passed_actions: int = 0  # that ran past a gate by break-glass
     other_actions: int = 0  # that change something and that no gate asked about
 
@@ -145,26 +114,29 @@ class Replay:
         subject, digest = facts["subject"], facts["digest"]
         seats = [seat["role"] for seat in facts["seats"]]
         _require(facts["request"] not in self.requests, "The same request is opened twice.")
-        _require(_digest_of(subject) == digest, "The digest of the request is not that of what it shows.")
+        _require(digest_of_text(subject) == digest, "The digest of the request is not that of what it shows.")
         _require(
             set(self.requesters) <= set(facts["requesters"]),
             "Whoever asked for the run is not among its requesters.",
         )
-        shown: dict[str, Any] = _read(subject) if isinstance(subject, str) else {"covered": None}
+        shown: dict[str, Any] = read_canonical(subject) if isinstance(subject, str) else {"covered": None}
         if isinstance(subject, str):
+            _require(shown["profile"] == facts["profile"], "The profile is not the one that was shown.")
             _require(shown["seats"] == seats, "The seats are not those that were shown.")
             unmet = unmet_policy(shown.get("policies", {}), [seats])
             _require(not unmet, f"The policy {unmet} asks for more seats than the request has.")
             covered = [item["step"] for item in shown["covered"]]
             _require(covered == list(facts["covered"]), "The covered steps are not those that were shown.")
+        self.profiles.add(facts["profile"])
         self.requests[facts["request"]] = Request(
             gate=facts["step"],
             digest=digest,
             seats=seats,
-            covered=_shown_of(shown["covered"]),
+            covered=shown_by_step(shown["covered"]),
             not_covered=frozenset(shown.get("not_covered", ())),
             requesters=facts["requesters"],
             authors=facts["authors"],
+            profile=facts["profile"],
             denials_to_end=facts.get("denials_to_end", 1),
             deciders=set(facts.get("denied_before", ())),
             through=facts["through"],
@@ -190,8 +162,12 @@ class Replay:
         _require(facts.deciders == request.deciders, "Those who decided before are not those who did.")
         self.decisions += 1
         request.deciders.add(facts.decider.id)
-        (request.approvers if facts.verdict == "approve" else request.deniers).add(facts.decider.id)
-        if facts.verdict == "approve":
+        _require(
+            facts.verdict == "deny" or (facts.verdict == "confirm") == (facts.profile == "solo"),
+            "What one person alone confirmed is called approved, or the other way round.",
+        )
+        (request.approvers if facts.verdict in CONSENTS else request.deniers).add(facts.decider.id)
+        if facts.verdict in CONSENTS:
             request.has_quorum = is_quorum(facts)
 
     def _withdraw(self, entry: Body) -> None:
@@ -241,6 +217,7 @@ class Replay:
             "The seats have gone on to others than those whom the entries name.",
         )
         _require(facts.requesters == request.requesters, "The requesters are not those of the request.")
+        _require(facts.profile == request.profile, "The profile is not that of the request.")
         _require(
             facts.denials_to_end == request.denials_to_end, "It takes another number of denials to end it."
         )
@@ -329,8 +306,10 @@ class Replay:
             self._require_every_gate(step, named)
         self._require_the_same(facts)
         is_passed = self._require_begun(step, named)
+        alone = any(each.digest in named and each.profile == "solo" for each in self.requests.values())
         self.passed_actions += is_passed
-        self.approved_actions += bool(named) and not is_passed
+        self.self_confirmed_actions += alone and not is_passed
+        self.approved_actions += bool(named) and not is_passed and not alone
         self.other_actions += not named
 
     def _require_what_policies_asked(self, facts: Mapping[str, Any]) -> None:
@@ -377,41 +356,9 @@ class Replay:
                     and shown["connection"]["name"] == facts["connection"]
                     and shown["connection"]["revision"] == facts["connection_revision"]
                     and shown["simulated"] == facts["simulated"]
-                    and _digest_of(_canonical(shown["parameters"])) == facts["parameters_digest"]
+                    and digest_of_text(as_canonical(shown["parameters"])) == facts["parameters_digest"]
                 )
                 _require(same, f"The step {facts['step']} ran otherwise than was approved.")
-
-
-def _shown_of(shown: list[dict[str, Any]] | None) -> dict[str, Any] | None:
-    return None if shown is None else {each["step"]: each for each in shown}
-
-
-def _read(canonical: str) -> Any:
-    """JSON of which `_canonical` gives back the same bytes: a fraction keeps how it is written."""
-    return json.loads(canonical, parse_float=lambda text: f"\0{text}\0")
-
-
-def _canonical(value: object) -> str:
-    """The RFC 8785 form of what `_read` gave; the names are in their order."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return re.sub(r'"\\u0000([0-9eE.+-]+)\\u0000"', r"\1", text)
-
-
-def _names(step: str) -> tuple[str, ...]:
-    """By which names a request may say that it does not cover a step: its key, or with turns not known: a[*].b."""
-    indexes = [found.start() for found in re.finditer(r"\[", step)]
-    return (step, *(step[:at] + re.sub(r"\[\d+\]", "[*]", step[at:]) for at in indexes))
-
-
-def _name(step: str) -> str:
-    return step.rpartition(".")[2]
-
-
-def _digest_of(value: object) -> str:
-    """Of a text its SHA-256; a text too large for an entry is recorded by that digest."""
-    if isinstance(value, str):
-        return hashlib.sha256(value.encode()).hexdigest()
-    return str(value["sha256"])  # type: ignore[index]
 
 
 def _require(holds: bool, sentence: str) -> None:

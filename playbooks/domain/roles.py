@@ -29,6 +29,10 @@ RESPOND = SEE | {
 }
 
 
+# The built-in roles whose holders decide requests.
+DECIDE = frozenset({"tier-2", "network-owner", "asset-owner"})
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     title: str
@@ -59,6 +63,7 @@ ROLES: Mapping[str, Role] = {
             "manage_people",
             "manage_connection",
             "manage_source",
+            "manage_notices",
             "place_hold",
         },
     ),

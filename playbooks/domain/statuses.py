@@ -65,6 +65,15 @@ class ExpiryStatus(StrEnum):
     ENDED = "ended"  # it was taken back, by its time or by a rollback
 
 
+class NoticeStatus(StrEnum):
+    """A message that is to go out."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    GIVEN_UP = "given_up"
+    DROPPED = "dropped"  # nobody wanted it any more when it would have gone out
+
+
 class RequestStatus(StrEnum):
     OPEN = "open"
     GRANTED = "granted"
@@ -87,6 +96,7 @@ class WaitReason(StrEnum):
     TURNS = "turns"  # of its own block
     JOB = "job"  # at the far side
     RETRY = "retry"
+    DELAY = "delay"  # time to think, since one person alone has confirmed it
     RECEIPT = "receipt"  # the evidence of its approval in a signed checkpoint
     SLOT = "slot"  # the connection serves as many steps as it may
     RATE = "rate"  # the connection was called as often as it may be
@@ -116,6 +126,7 @@ class CaseStatus(StrEnum):
 class Verdict(StrEnum):
     APPROVE = "approve"
     DENY = "deny"
+    CONFIRM = "confirm"  # by one person alone, under the profile solo; never given as such
 
 
 RUN = RunStatus
@@ -194,6 +205,12 @@ TRANSITIONS: Mapping[type[StrEnum], Table] = {
         ExpiryStatus.UNDOING: frozenset({ExpiryStatus.ACTIVE, ExpiryStatus.ENDED}),
         ExpiryStatus.RELEASED: frozenset({ExpiryStatus.ENDED}),
         ExpiryStatus.ENDED: frozenset(),
+    },
+    NoticeStatus: {
+        NoticeStatus.QUEUED: frozenset({NoticeStatus.SENT, NoticeStatus.GIVEN_UP, NoticeStatus.DROPPED}),
+        NoticeStatus.SENT: frozenset(),
+        NoticeStatus.GIVEN_UP: frozenset(),
+        NoticeStatus.DROPPED: frozenset(),
     },
     RequestStatus: {
         REQUEST.OPEN: frozenset(

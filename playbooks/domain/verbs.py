@@ -97,7 +97,6 @@ class Verb(StrEnum):
     POLICY_PUBLISHED = "policy.published", "A second person put a version of a policy in force."
     POLICY_RETIREMENT_ASKED = "policy.retirement_asked", "Somebody asked for a policy to end."
     POLICY_RETIRED = "policy.retired", "A version of a policy was taken out of force."
-    POLICY_SIMULATED = "policy.simulated", "Somebody let a policy be tried on what has happened."
     PERMIT_USED = "permit.used", "A step ran under a permit, and nobody was asked."
     NEVER_TOUCH_ADDED = "never_touch.added", "A target was put on the never-touch list."
     NEVER_TOUCH_REMOVED = "never_touch.removed", "A target was taken off the never-touch list."
@@ -162,7 +161,19 @@ class Verb(StrEnum):
         "A link for the first administrator that is not in force was turned away.",
     )
 
+    NOTICE_RULES_CHANGED = "notice.rules_changed", "Somebody changed what they are told, how and when."
+    NOTICE_CHANNEL_ADDED = "notice.channel_added", "An address for notices was added."
+    NOTICE_CHANNEL_REMOVED = "notice.channel_removed", "An address for notices was removed."
+    NOTICE_UNDELIVERED = "notice.undelivered", "Notices to somebody no longer arrive."
+
     EXPORT_MADE = "export.made", "Evidence was exported."
+
+    PROFILE_PROPOSED = (
+        "profile.proposed",
+        "A profile is to hold once another person confirms it, or at a time.",
+    )
+    PROFILE_CHANGED = "profile.changed", "How far duties are segregated here was changed."
+    PROFILE_WITHDRAWN = "profile.withdrawn", "A profile that was proposed was taken back."
 
     DEMO_LOADED = "demo.loaded", "The demonstration was loaded."
     LOG_STARTED = "log.started", "This log began."

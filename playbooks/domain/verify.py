@@ -51,8 +51,10 @@ class Report:
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
+    self_confirmed_actions: int = 0
     passed_actions: int = 0
     other_actions: int = 0
+    profiles: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         counts = {name: getattr(self, name) for name in self.__slots__ if name not in {"scope", "checkpoint"}}
@@ -73,7 +75,7 @@ class Report:
             f"Replayed {self.runs_replayed} runs: {self.decisions} decisions and {self.refusals} refusals"
             f" come to the same verdicts; {self.approved_actions} actions ran under an approval of exactly what ran,"
             f" {self.passed_actions} were passed by break-glass and approved by nobody, {self.other_actions} ran"
-            f" without a gate before them."
+            f" without a gate before them.{_segregation(self)}"
         )
 
 
@@ -257,8 +259,27 @@ def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
         except ContradictionError as contradiction:
             raise RefusalError(str(contradiction), name) from contradiction
     report.runs_replayed = len(replays)
-    for count in ("decisions", "refusals", "approved_actions", "passed_actions", "other_actions"):
+    report.profiles = tuple(sorted(set().union(*(each.profiles for each in replays.values()))))
+    if not set(report.profiles) <= manifest.profiles:
+        raise RefusalError("The manifest hides a profile under which something was asked.")
+    for count in (
+        *("decisions", "refusals", "approved_actions", "self_confirmed_actions"),
+        *("passed_actions", "other_actions"),
+    ):
         setattr(report, count, sum(getattr(each, count) for each in replays.values()))
+
+
+def _segregation(report: Report) -> str:
+    """How far duties were segregated, where it was less than in a team."""
+    told = []
+    if "pair" in report.profiles:
+        told.append("Profile pair: one approval was enough for any quorum, never that of whoever asked.")
+    if "solo" in report.profiles:
+        told.append(
+            "Profile solo: duties not segregated; of the actions that ran, "
+            f"{report.self_confirmed_actions} had been confirmed by one person alone, and approved by nobody."
+        )
+    return "".join(f"\n{each}" for each in told)
 
 
 def _about(scope: Mapping[str, str]) -> str:

@@ -37,6 +37,7 @@ URGENCY: Sequence[Reason] = (
     WaitReason.CHILD,
     WaitReason.SLOT,
     WaitReason.RATE,
+    WaitReason.DELAY,
     WaitReason.RECEIPT,
     WaitReason.RETRY,
     WaitReason.TIME,
@@ -212,6 +213,14 @@ def _receipt(facts: Facts, clock: Clock) -> Told:
     return sentence, f"{SYSTEM}, its sequencer", facts.until, then
 
 
+def _delay(facts: Facts, clock: Clock) -> Told:
+    sentence = (
+        "Waits a while, since one person alone has confirmed it (profile solo); cancel the run to keep it from "
+        f"beginning{_looked_at(facts, clock)}."
+    )
+    return sentence, SYSTEM, facts.until, "it begins"
+
+
 def _slot(facts: Facts, clock: Clock) -> Told:
     sentence = f"Waits for a free place at {facts.connection}, which serves {facts.limit}"
     then = "it looks for a free place again"
@@ -290,6 +299,7 @@ _TOLD: Mapping[Reason, Callable[[Facts, Clock], Told]] = {
     WaitReason.JOB: _job,
     WaitReason.RETRY: _retry,
     WaitReason.RECEIPT: _receipt,
+    WaitReason.DELAY: _delay,
     WaitReason.SLOT: _slot,
     WaitReason.RATE: _rate,
     WaitReason.HOLD: _hold,

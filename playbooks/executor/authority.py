@@ -12,13 +12,15 @@ from playbooks.access.facts import seats_of, standing_of
 from playbooks.audit import reading
 from playbooks.domain.actions import Effect
 from playbooks.domain.planner import CONDITION
+from playbooks.domain.policies.asking import beyond_limit, together
 from playbooks.domain.policies.judging import Matched
+from playbooks.domain.profiles import TIME_TO_THINK, Profile
 from playbooks.domain.seats import fitting, match
 from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
-from playbooks.operations import asks, break_glass, never_touch, owed_receipts, permits, requests
+from playbooks.operations import break_glass, never_touch, owed_receipts, permits, requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change, is_governed
 from playbooks.operations.limits import is_beyond_blast_radius
@@ -57,8 +59,11 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """What policies ask for a call, and the permits that apply to it."""
+    """What policies ask for a call, and the permits that apply to it. `touches` says why nobody may approve it: only
+    break-glass at its gate lets it run.
+    """
 
+    touches: str = ""
     asking: tuple[Matched, ...] = ()
     permits: tuple[Matched, ...] = ()
 
@@ -83,12 +88,7 @@ def authorize(
     if not isinstance(by_itself, Granted):
         return by_itself
     granted = (*by_gates.requests, *by_itself.requests)
-    if (
-        step.effect == Effect.DESTROY
-        and _lacks_receipt(change, granted)
-        and not owed_receipts.owe(change, step, granted)
-    ):
-        _wait_for_receipt(change, step)
+    if _has_to_wait(change, step, granted):
         return Waits()
     for request in granted:
         _consume(change, request, step)
@@ -100,13 +100,12 @@ def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
     if call is None or not is_governed(change.run):
         return Ruled()
     acting, phase = of_call(call), "undo" if step.undoes_id else "do"
-    if phase == "do" and (why := never_touch.why_never(acting, change.now)):
-        return Forbidden(why)
+    touches = never_touch.why_never(acting, never_touch.protected(change.now)) if phase == "do" else ""
     rules = in_force(change.now)
     verdict = verdict_of(change.run, acting, rules, change.now, phase=phase, locks=True)
     if verdict.forbidden:
         return Forbidden(verdict.forbidden)
-    return Ruled(asks.together(verdict.asking), verdict.permits)
+    return Ruled(touches, together(verdict.asking), verdict.permits)
 
 
 def _verdict_of_gates(
@@ -118,7 +117,36 @@ def _verdict_of_gates(
         if not isinstance(verdict, Granted):
             return verdict
         granted.extend(verdict.requests)
+    if ruled.touches and not any(each.status == RequestStatus.PASSED for each in granted):
+        return Forbidden(ruled.touches)
     return Granted(tuple(granted))
+
+
+def _has_to_wait(change: Change, step: Step, granted: Sequence[ApprovalRequest]) -> bool:
+    if until := _time_to_think(granted, change.now):
+        wait(step, WaitReason.DELAY, now=change.now, due_at=until, sentence="")
+        return True
+    if (
+        step.effect == Effect.DESTROY
+        and _lacks_receipt(change, granted)
+        and not owed_receipts.owe(change, step, granted)
+    ):
+        _wait_for_receipt(change, step)
+        return True
+    return False
+
+
+def _time_to_think(granted: Sequence[ApprovalRequest], now: datetime) -> datetime | None:
+    """Until when what one person alone has confirmed can still be cancelled; None once that is over. An emergency
+    does not wait.
+    """
+    alone = [
+        each.closed_at
+        for each in granted
+        if each.profile == Profile.SOLO and each.closed_at and each.status != RequestStatus.PASSED
+    ]
+    until = max(alone, default=now - TIME_TO_THINK) + TIME_TO_THINK
+    return until if until > now else None
 
 
 def _verdict_of_itself(
@@ -139,7 +167,7 @@ def _verdict_of_itself(
     if asking and call is not None and (permit := permits.use(change, step, call, ruled.permits)):
         return Granted((), permit=permit)
     if call is not None and call.connection is not None and is_beyond_blast_radius(step, call, change.now):
-        asking.append(asks.beyond_limit_of(call.connection))
+        asking.append(beyond_limit(call.connection.targets_role))
     if not asking and not _may_have_asked(step):
         return Granted(())
     return _verdict_of_own_request(change, frame, step, asking, now)

@@ -22,7 +22,7 @@ from playbooks.domain.verbs import Verb
 from playbooks.executor.claims import Claim, claim_ready
 from playbooks.executor.seams import Seam, reached
 from playbooks.models import Attempt, Step
-from playbooks.operations import bell, expiries, limits, moves, secrecy
+from playbooks.operations import bell, expiries, limits, moves, secrecy, telling
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, lock_known
@@ -102,6 +102,7 @@ def lose(change: Change, attempt: Attempt, sentence: str) -> None:
 def _ask_a_person(change: Change, attempt: Attempt, sentence: str) -> None:
     moves.move_step(attempt.step, StepStatus.UNKNOWN, now=change.now, sentence=sentence)
     change.note_step(Verb.STEP_UNKNOWN, attempt.step, attempt=attempt.number, sentence=sentence)
+    change.tellings += telling.run_stuck(change.run, attempt.step)
 
 
 def _is_stopping(change: Change, step: Step) -> bool:

@@ -24,7 +24,18 @@ from playbooks.domain.statuses import (
 from playbooks.executor import timers
 from playbooks.executor.settle import lose
 from playbooks.models import ApprovalRequest, Attempt, Event, Heartbeat, Question, Run, Step
-from playbooks.operations import answers, approvals, bell, events, expiries, holds, limits, owed_receipts
+from playbooks.operations import (
+    answers,
+    approvals,
+    bell,
+    deliveries,
+    events,
+    expiries,
+    holds,
+    limits,
+    notices,
+    owed_receipts,
+)
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.progress import advance
@@ -44,7 +55,7 @@ def sweep(*, now: datetime | None = None) -> int:
     now = now or timezone.now()
     repairs = [repair for find in FINDERS for repair in find(now)]
     broken = [error for repair in repairs if (error := _try(repair))]
-    found = len(repairs) + _ring_for_ready(now)
+    found = len(repairs) + _ring_for_ready(now) + _ring_for_notices(now)
     Heartbeat.objects.update_or_create(part="sweep", defaults={"beat_at": now})
     if broken:
         raise ExceptionGroup("The sweep could not repair every run", broken)
@@ -177,6 +188,14 @@ def _ring_for_ready(now: datetime) -> int:
     for run in dict.fromkeys(runs):
         bell.send(bell.DRIVE, str(run))
     return len(runs)
+
+
+def _ring_for_notices(now: datetime) -> int:
+    """One sender more, when there is anything to send; each takes a few, so that a slow address delays only those."""
+    is_due = deliveries.due(now).exists()
+    if is_due:
+        bell.send(notices.DELIVER)
+    return int(is_due)
 
 
 FINDERS: tuple[Callable[[datetime], list[Repair]], ...] = (

@@ -17,6 +17,7 @@ from playbooks.operations.statements import fetch, key
 
 READY_AGAIN = frozenset(
     {WaitReason.RETRY, WaitReason.RECEIPT, WaitReason.SLOT, WaitReason.RATE, WaitReason.JOB, WaitReason.HOLD}
+    | {WaitReason.DELAY}
 )
 # Requests and questions have deadlines of their own, pauses and holds none: a person ends them.
 FIRED = (READY_AGAIN - {WaitReason.HOLD}) | {

@@ -21,11 +21,21 @@ from django.utils import timezone
 from playbooks import audit, executor
 from playbooks.audit import Entry, Stream, Subject
 from playbooks.domain.alerts import NormalAlert, normal, suricata
+from playbooks.domain.policies.never_touch import TargetKind
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.domain.verbs import Verb
 from playbooks.management import library
 from playbooks.models import ApprovalRequest, Heartbeat, Principal, Run
-from playbooks.operations import alerts, approvals, connections, people, playbooks, rollbacks, runs
+from playbooks.operations import (
+    alerts,
+    approvals,
+    connections,
+    never_touch,
+    people,
+    playbooks,
+    rollbacks,
+    runs,
+)
 from playbooks.operations.caller import SYSTEM, Caller
 
 LOADED = "demo"
@@ -60,6 +70,7 @@ def load() -> None:
     _people(data["people"])
     _connections(data)
     _playbooks()
+    _never_touched()
     _alerts(data["alerts"])
     _stories()
     _finish()
@@ -127,6 +138,13 @@ def _playbooks() -> None:
     draft = playbooks.draft(adapted, caller=caller("author"))
     playbooks.submit("block-attacker", draft.number, caller=caller("author"))
     playbooks.publish("block-attacker", draft.number, caller=caller("publisher"))
+
+
+def _never_touched() -> None:
+    """What must not break, whoever approves."""
+    author = caller("author")
+    never_touch.add(TargetKind.ADDRESS, "192.0.2.53", caller=author, reason="Our own resolver.")
+    never_touch.add(TargetKind.ACCOUNT, "emergency", caller=author, reason="The emergency account.")
 
 
 def _alerts(posted: list[dict[str, Any]]) -> None:

@@ -7,9 +7,11 @@ from playbooks.models.break_glass import BreakGlass, Finding
 from playbooks.models.cases import Case, CaseSubject
 from playbooks.models.connections import Connection, SimulatedState, seal, unseal
 from playbooks.models.delegations import Delegation
+from playbooks.models.notices import Notice, NoticeChannel, NoticeRules
 from playbooks.models.people import Membership, Principal, PrincipalKind, Token
 from playbooks.models.playbooks import Playbook, PlaybookVersion
 from playbooks.models.policies import NeverTouch, PermitUse, Policy, PolicyVersion
+from playbooks.models.profiles import ProfileChange
 from playbooks.models.roles import CustomRole
 from playbooks.models.rotas import Rota, Shift
 from playbooks.models.runs import Attempt, Run, RunTrigger, Step, Turn
@@ -44,6 +46,9 @@ __all__ = [
     "Late",
     "Membership",
     "NeverTouch",
+    "Notice",
+    "NoticeChannel",
+    "NoticeRules",
     "PermitUse",
     "Playbook",
     "PlaybookVersion",
@@ -51,6 +56,7 @@ __all__ = [
     "PolicyVersion",
     "Principal",
     "PrincipalKind",
+    "ProfileChange",
     "Question",
     "Rota",
     "Run",

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.db import models
 
+from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus
 from playbooks.models.columns import identifier, is_one_of, status
 from playbooks.models.people import Principal
@@ -40,6 +41,7 @@ class ApprovalRequest(models.Model):
     asked_again_at = models.DateTimeField(null=True)
     evidence = models.TextField(blank=True)  # what was said when this one, denied, was asked again
     through = models.JSONField(default=dict)
+    profile = models.CharField(max_length=10, default=Profile.TEAM.value)  # under which it is decided
     late = models.CharField(max_length=10)
     within_seconds = models.PositiveIntegerField()
     opened_at = models.DateTimeField()
@@ -65,6 +67,7 @@ class ApprovalRequest(models.Model):
                 name="a_gate_has_one_request_in_force",
             ),
             is_one_of("status", RequestStatus, name="the_status_of_a_request_is_known"),
+            is_one_of("profile", Profile, name="a_request_is_decided_under_a_known_profile"),
             is_one_of("late", Late, name="a_late_request_is_denied_escalated_or_held"),
         ]
         indexes = [

@@ -34,6 +34,7 @@ class Connection(models.Model):
     revision = models.PositiveIntegerField(default=1)
     environment = models.CharField(max_length=40, blank=True)
     environment_at = models.DateTimeField(default=timezone.now)  # since when it is said to be in it
+    environment_by = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     owner = models.ForeignKey(Principal, models.PROTECT, null=True, related_name="+")
     is_simulated = models.BooleanField(default=False)
     most_at_once = models.PositiveIntegerField(null=True)

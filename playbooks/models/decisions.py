@@ -41,7 +41,8 @@ class Decision(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["request", "person"], name="a_person_decides_a_request_once"),
             models.CheckConstraint(
-                condition=models.Q(verdict=Verdict.APPROVE.value) | ~models.Q(comment=""),
+                condition=models.Q(verdict__in=[Verdict.APPROVE.value, Verdict.CONFIRM.value])
+                | ~models.Q(comment=""),
                 name="a_denial_has_its_reason",
             ),
             is_one_of("verdict", Verdict, name="a_verdict_approves_or_denies"),

@@ -18,13 +18,14 @@ from playbooks import access
 from playbooks.access.facts import facts_to_approve
 from playbooks.domain.canonical import digest
 from playbooks.domain.duties import Denial, denials, is_denied, is_quorum, seated
-from playbooks.domain.duty_facts import Facts
+from playbooks.domain.duty_facts import CONSENTS, Facts
+from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Late, Principal
 from playbooks.models.decisions import Decision
-from playbooks.operations import idempotency, proofs, requests
+from playbooks.operations import idempotency, proofs, requests, telling
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.letting_through import let_through
@@ -75,6 +76,8 @@ def decide(
     Raises Refused with every duty rule that forbids it (the refusal itself is audited), Invalid for a denial
     without its reason, Missing for an unknown request.
     """
+    if verdict is Verdict.CONFIRM:
+        raise Invalid([("/verdict", "Approve or deny; the profile says as what an approval counts.")])
     if verdict is Verdict.DENY and not comment.strip():
         raise Invalid([("/comment", "A denial needs its reason: say what should happen instead.")])
     vote = Vote(request, caller, verdict, shown_digest, comment)
@@ -124,6 +127,7 @@ def remind(request: UUID, *, now: datetime) -> None:
             subject=requests.request_subject(row),
             facts={"request": str(row.pk), "step": row.step.key, "due_at": _text(row.due_at)},
         )
+        change.tellings += telling.request_due(row)
         change.finish()
 
 
@@ -141,7 +145,7 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY and is_denied(facts):
         _deny(change, row, f"Denied by {vote.caller.principal}: {vote.comment}")
-    elif vote.verdict is Verdict.APPROVE and is_quorum(facts):
+    elif facts.verdict in CONSENTS and is_quorum(facts):
         _grant(change, row)
     idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
     change.finish()
@@ -156,10 +160,16 @@ def _facts(vote: Vote, request: ApprovalRequest) -> Facts:
     return replace(
         facts,
         decider=replace(facts.decider, by_token=vote.caller.token is not None),
-        verdict=vote.verdict.value,
+        verdict=_recorded(vote.verdict, request).value,
         shown_digest=vote.shown_digest,
         current_digest=digest(_current_subject(request)) if is_open else request.digest,
     )
+
+
+def _recorded(verdict: Verdict, request: ApprovalRequest) -> Verdict:
+    """Under the profile solo nothing is approved: one person alone confirms it."""
+    is_alone = request.profile == Profile.SOLO and verdict is Verdict.APPROVE
+    return Verdict.CONFIRM if is_alone else verdict
 
 
 def _current_subject(request: ApprovalRequest) -> dict[str, Any]:
@@ -179,7 +189,7 @@ def open_change(request: UUID, *, now: datetime, actor_of: Caller | None) -> tup
 
 def _record(change: Change, request: ApprovalRequest, vote: Vote, facts: Facts) -> None:
     person = vote.caller.principal
-    seats = fill_seats(request, facts, with_decider=True) if facts.verdict == Verdict.APPROVE else {}
+    seats = fill_seats(request, facts, with_decider=True) if facts.verdict in CONSENTS else {}
     Decision.objects.create(
         request=request,
         person=person,
@@ -218,17 +228,24 @@ def fill_seats(request: ApprovalRequest, facts: Facts, *, with_decider: bool) ->
 
 def _grant(change: Change, request: ApprovalRequest) -> None:
     """The quorum is complete: the gate opens, and steps that waited for a renewed request are ready again."""
-    standing = Decision.objects.filter(request=request, verdict=Verdict.APPROVE, withdrawal=None)
+    standing = Decision.objects.filter(request=request, verdict__in=CONSENTS, withdrawal=None)
     approvals = standing.order_by("decided_at", "pk")
-    names = [each.person_name for each in approvals]
+    names = [_as_said(each) for each in approvals]
     requests.close(
         change,
         request,
         RequestStatus.GRANTED,
         Verb.REQUEST_GRANTED,
         approvers=[str(each.person_id) for each in approvals],
+        profile=request.profile,
     )
     let_through(change, request, approvers=names)
+
+
+def _as_said(decision: Decision) -> str:
+    """What one person alone has confirmed is never called approved."""
+    alone = " (self-confirmed)" if decision.verdict == Verdict.CONFIRM else ""
+    return f"{decision.person_name}{alone}"
 
 
 def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
@@ -264,6 +281,7 @@ def _late_escalate(change: Change, request: ApprovalRequest) -> None:
         subject=requests.request_subject(request),
         facts={"request": str(request.pk), "due_at": _text(request.due_at), "to": names},
     )
+    change.tellings += telling.request_escalated(request)
 
 
 def _late_hold(change: Change, request: ApprovalRequest) -> None:
@@ -277,6 +295,7 @@ def _late_hold(change: Change, request: ApprovalRequest) -> None:
         subject=requests.request_subject(request),
         facts={"request": str(request.pk), "due_at": None},
     )
+    change.tellings += telling.request_escalated(request)
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -296,6 +315,7 @@ def _record_refusal(vote: Vote, refusal: Refused) -> None:
             outcome="refused",
             facts={
                 **vote.as_json(),
+                **({"verdict": refusal.facts.verdict} if isinstance(refusal, Forbidden) else {}),
                 "rule": refusal.rule,
                 "denials": [{"rule": each.rule, "sentence": each.sentence} for each in refusal.denials],
                 "duty_facts": refusal.facts.as_json() if isinstance(refusal, Forbidden) else None,

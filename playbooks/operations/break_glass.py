@@ -25,7 +25,7 @@ from playbooks.domain.statuses import RequestStatus
 from playbooks.domain.stepup import Need, Purpose, need_of
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, BreakGlass, Principal, Step, StepUp
-from playbooks.operations import idempotency, requests, stepup
+from playbooks.operations import idempotency, requests, stepup, telling
 from playbooks.operations.approvals import open_change
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change
@@ -209,6 +209,7 @@ def _break(
         until=moment(glass.until),
         glass_facts=facts.as_json(),
     )
+    change.tellings += telling.glass_broken(glass, row)
     let_through(change, row, approvers=())
     return glass
 

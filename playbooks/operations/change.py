@@ -16,8 +16,9 @@ from playbooks import audit
 from playbooks.audit import Actor, Entry, Heads, Stream, Subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Run, Step
-from playbooks.operations import bell, moves
+from playbooks.operations import bell, moves, notices
 from playbooks.operations.definitions import definition_of
+from playbooks.operations.notices import Telling
 from playbooks.operations.refusals import Missing
 from playbooks.operations.statements import Update, fetch, key, write
 
@@ -71,6 +72,7 @@ class Change:
     unwritten: list[Step] = field(default_factory=list)  # of those, not in the database yet
     turns: int = 0  # that were started
     heads: Heads | None = None  # what the driver knows of the ends of audit streams
+    tellings: list[Telling] = field(default_factory=list)  # what people are told of it
 
     def note(
         self,
@@ -115,8 +117,8 @@ class Change:
         self.unwritten.clear()
 
     def finish(self, *, taken: int = 0) -> None:
-        """Appends the entries, and rings when more steps are ready than those `taken` by the caller itself: whoever
-        hears it claims one, and rings for the next.
+        """Appends the entries, tells people, and rings when more steps are ready than those `taken` by the caller
+        itself: whoever hears it claims one, and rings for the next.
 
         Whoever drove the run before has no picture of it any more that is up to date.
         """
@@ -125,6 +127,7 @@ class Change:
             write(Update(Run, [self.run.pk], self.run.status, {"driver": self.driver}))
             self.run.driver = self.driver
         audit.append(*self.entries, heads=self.heads)
+        notices.tell(self.tellings, now=self.now)
         if self.ready > taken:
             bell.ring(self.run.pk)
 

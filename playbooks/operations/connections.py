@@ -68,7 +68,7 @@ def configure(
         _require_fitting(connector, settings, kept)
         row.settings, row.sealed = dict(settings), seal(kept)
         if row.environment != environment:
-            row.environment_at = now
+            row.environment_at, row.environment_by = now, caller.principal
         row.environment, row.is_simulated = environment, is_simulated
         row.revision += 1
         row.changed_at = now
@@ -102,7 +102,7 @@ def give_to(name: str, *, caller: Caller, owner: str) -> Connection:
 
     Nobody gives it to themselves, since owners decide what is done to their systems. Raises Refused, and Missing.
     """
-    caller.require("manage_connection", "say whose a connection is")
+    caller.require("manage_connection", "say whose a connection is", of=Connection)
     with transaction.atomic(durable=True):
         row = Connection.objects.select_for_update(of=("self",)).filter(name=name).first()
         person = Principal.objects.filter(username=owner, is_active=True, kind=PrincipalKind.PERSON).first()
@@ -110,6 +110,7 @@ def give_to(name: str, *, caller: Caller, owner: str) -> Connection:
             raise Missing(
                 f"There is no connection {name}." if row is None else f"There is nobody called {owner}."
             )
+        caller.require_on("manage_connection", row, f"connection {name}")
         if person is not None and person.pk == caller.principal.pk:
             raise Refused(BENEFICIARY)
         row.owner = person

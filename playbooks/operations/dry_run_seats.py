@@ -14,6 +14,7 @@ from playbooks.access.seats import meant_by
 from playbooks.domain.dry_runs.record import WouldBeApproval
 from playbooks.domain.duties import denials
 from playbooks.domain.duty_facts import Decider, Facts
+from playbooks.domain.profiles import capped
 from playbooks.domain.seats import Entitlement, Seat, fitting, match
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.models import Membership, Principal, PrincipalKind
@@ -55,14 +56,16 @@ class Seating:
     requesters: Mapping[str, str]
     authors: Mapping[str, str]
     names_people: bool
+    profile: str
 
     def asked(self, approval: WouldBeApproval) -> Asked:
-        meant = meant_by(approval.seats, timezone.now())
-        seats = [meant.seat(name) for name in approval.seats]
+        roles = tuple(capped(self.profile, approval.seats))
+        meant = meant_by(roles, timezone.now())
+        seats = [meant.seat(name) for name in roles]
         able, barred = self._people(seats)
         told = {each.name: getattr(approval, each.name) for each in fields(approval)}
         return Asked(
-            **told,
+            **{**told, "seats": roles},
             deciders=tuple(name for name, _ in able.values()) if self.names_people else None,
             barred=tuple(barred) if self.names_people else None,
             problem=_problem(seats, {person: roles for person, (_, roles) in able.items()}),
@@ -103,6 +106,7 @@ class Seating:
             deciders=frozenset(),
             shown_digest="",
             current_digest="",
+            profile=self.profile,
         )
 
 

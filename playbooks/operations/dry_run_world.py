@@ -6,8 +6,8 @@ What is pure is performed, since it touches nothing. What only reads is performe
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import uuid4
@@ -22,16 +22,20 @@ from playbooks.domain.actions import Action, Effect
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.definition import Definition
 from playbooks.domain.dry_runs.ledger import GRAVE
-from playbooks.domain.dry_runs.world import Answer
+from playbooks.domain.dry_runs.world import Answer, Ruled
 from playbooks.domain.dry_runs.world import Call as CallInDomain
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError
 from playbooks.domain.outcomes import Failed, Outcome, Succeeded
 from playbooks.domain.playbook import Step
+from playbooks.domain.policies.asking import together
+from playbooks.domain.policies.judging import Matched, judge
+from playbooks.domain.policies.judging import Verdict as PolicyVerdict
 from playbooks.domain.rollback import UndoCall
 from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.subject import Covered
 from playbooks.models import Attempt, Connection, Playbook, Principal, Run, SimulatedState, unseal
+from playbooks.operations import never_touch, permits
 from playbooks.operations.actions import (
     Call,
     actions,
@@ -44,6 +48,7 @@ from playbooks.operations.actions import (
     resolve,
 )
 from playbooks.operations.definitions import definition_of
+from playbooks.operations.policy_rules import Acting, facts_of, in_force, of_call, of_covered
 from playbooks.operations.rollbacks import own_undo, undo_of_action
 
 MOST_SECONDS = 10.0
@@ -66,6 +71,7 @@ class DryWorld:
 
     def __post_init__(self) -> None:
         self._until = time.monotonic() + MOST_SECONDS
+        self._rules, self._protected = in_force(timezone.now()), never_touch.protected(timezone.now())
         self._key = f"dry-run-{uuid4().hex}"
         connections = access.visible(self.principal, "see_connection", Connection.objects.all())
         self._shown = frozenset(connections.values_list("pk", flat=True))
@@ -129,6 +135,30 @@ class DryWorld:
         targets = self._recently_changed(connection) | changed
         is_beyond = call.target[:200] not in targets and len(targets) >= connection.most_targets
         return connection.targets_role if is_beyond else ""
+
+    def ruled(
+        self, call: CallInDomain, context: Scope, owners: Scope, changed: Set[str], at: datetime
+    ) -> Ruled:
+        acting = of_call(cast("Call", call))
+        if why := never_touch.why_never(acting, self._protected):
+            return Ruled(forbidden=why)
+        verdict = self._judged(acting, context, owners, changed, at)
+        is_permitted = any(permits.would_permit(each, acting.target, at) for each in verdict.permits)
+        return Ruled(together(verdict.asking), verdict.forbidden, is_permitted)
+
+    def asked(
+        self, covered: Sequence[Covered], context: Scope, owners: Scope, at: datetime
+    ) -> tuple[Matched, ...]:
+        verdicts = [self._judged(each, context, owners, frozenset(), at) for each in of_covered(covered)]
+        return together(each for verdict in verdicts for each in verdict.asking)
+
+    def _judged(
+        self, acting: Acting, context: Scope, owners: Scope, changed: Set[str], at: datetime
+    ) -> PolicyVerdict:
+        rules = self._rules
+        run = Run(context=context)  # never stored
+        facts = facts_of(run, acting, rules, at, also_changed=changed)
+        return judge(replace(facts, owner=str(owners.get(acting.target, ""))), rules)
 
     def preview(self, call: CallInDomain) -> Mapping[str, object]:
         """What the connector would send; nothing for somebody who may not see connections."""

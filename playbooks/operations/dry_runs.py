@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from playbooks import access, audit
+from playbooks.access.profile import profile_at
 from playbooks.audit import Entry, Stream, Subject
 from playbooks.domain.alerts import NormalAlert, Rejected, normal
 from playbooks.domain.canonical import digest
@@ -264,13 +265,14 @@ def _told(
 ) -> DryRun:
     asked_for = {} if triggered and triggered.fires else {str(caller.principal.pk): str(caller.principal)}
     names_people = access.may(caller.principal, "see_people")
+    profile = profile_at(timezone.now())
     told = {each.name: getattr(walked, each.name) for each in fields(walked)}
     seatings: dict[tuple[str, int], Seating] = {}
     for approval in walked.approvals:
         key = (approval.playbook, approval.number)
         if key not in seatings:
             row = PlaybookVersion.objects.get(playbook__slug=key[0], number=key[1])
-            seatings[key] = Seating(asked_for, authors_of_all(row), names_people)
+            seatings[key] = Seating(asked_for, authors_of_all(row), names_people, profile)
     told["approvals"] = tuple(
         seatings[approval.playbook, approval.number].asked(approval) for approval in walked.approvals
     )

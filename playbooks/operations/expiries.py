@@ -23,7 +23,7 @@ from playbooks.domain.statuses import (
 )
 from playbooks.domain.verbs import Verb
 from playbooks.models import Attempt, Expiry, Run, RunTrigger, Step
-from playbooks.operations import holders
+from playbooks.operations import holders, telling
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run, run_stream, step_subject
 from playbooks.operations.creation import note_started
@@ -135,6 +135,7 @@ def _try_later(change: Change, row: Expiry, sentence: str) -> None:
     change.note_step(
         Verb.EXPIRY_RETRIED, row.step, tries=row.tries, due_at=row.due_at.isoformat(), sentence=sentence
     )
+    change.tellings += telling.expiry_failed(row, change.run, sentence)
 
 
 def _is_being_undone(step: Step) -> bool:

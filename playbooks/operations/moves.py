@@ -18,6 +18,7 @@ from playbooks.domain.statuses import (
     AttemptStatus,
     CaseStatus,
     ExpiryStatus,
+    NoticeStatus,
     QuestionStatus,
     RequestStatus,
     RunStatus,
@@ -33,6 +34,7 @@ from playbooks.models import (
     Attempt,
     Case,
     Expiry,
+    Notice,
     PlaybookVersion,
     PolicyVersion,
     Question,
@@ -57,6 +59,7 @@ STATUSES: Mapping[type[Model], type[StrEnum]] = {
     Turn: TurnStatus,
     Question: QuestionStatus,
     Expiry: ExpiryStatus,
+    Notice: NoticeStatus,
 }
 
 

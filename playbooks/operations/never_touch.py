@@ -5,6 +5,7 @@ It is enforced at the claim. What was done to a target before it was listed can 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -65,15 +66,19 @@ def remove(row: UUID, *, caller: Caller, reason: str) -> NeverTouch:
     return found
 
 
-def why_never(acting: Acting, now: datetime) -> str:
-    """Why the action may not run, whoever approves; empty where nothing on the list is touched."""
-    if acting.effect not in GRAVE:
-        return ""
+def protected(now: datetime) -> list[Protected]:
+    """What is on the list, and what was taken off it less than a day ago."""
     kept = NeverTouch.objects.filter(Q(removed_at__isnull=True) | Q(removed_at__gt=now - COOLING))
-    rows = [
+    return [
         Protected(TargetKind(each.kind), each.value, each.reason) for each in kept.order_by("kind", "value")
     ]
-    found = touched(rows, acting.target, acting.parameters) if rows else None
+
+
+def why_never(acting: Acting, rows: Sequence[Protected]) -> str:
+    """Why the action may not run, whoever approves; empty where it touches none of the rows."""
+    if acting.effect not in GRAVE or not rows:
+        return ""
+    found = touched(rows, acting.target, acting.parameters)
     if found is None:
         return ""
     row, value = found

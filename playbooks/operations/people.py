@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -135,6 +137,17 @@ def revoke_within(
     if not held.update(ended_at=now, ended_by=ended_by):
         raise Missing(f"{person} does not hold the role {role}.")
     audit.append(_entry(person, Verb.ROLE_REVOKED, actor, now, {"role": role}))
+
+
+def set_email(person: Principal, email: str, *, actor: Actor) -> None:
+    """Where mail for the person goes; empty for nowhere. Raises Invalid."""
+    try:
+        validate_email(email or "nobody@example.org")
+    except ValidationError:
+        raise Invalid([("/email", f"{email[:254]} is no mail address.")]) from None
+    with transaction.atomic(durable=True):
+        Principal.objects.filter(pk=person.pk).update(email=email)
+        audit.append(_entry(person, Verb.PERSON_CHANGED, actor, timezone.now(), {"email": email}))
 
 
 def deactivate(person: Principal, *, actor: Actor) -> None:

@@ -30,10 +30,18 @@ def use(change: Change, step: Step, call: Call, permits: Sequence[Matched]) -> s
     return ""
 
 
-def _is_left(version: PolicyVersion, permit: Permit, step: Step, target: str, now: datetime) -> bool:
+def would_permit(permit: Matched, target: str, now: datetime) -> bool:
+    """Whether the permit would let another step change the target, without counting it."""
+    version = PolicyVersion.objects.filter(policy__slug=permit.slug, number=permit.number).first()
+    if version is None or permit.permit is None:
+        return False
+    return _is_left(version, permit.permit, None, target[:SHOWN], now)
+
+
+def _is_left(version: PolicyVersion, permit: Permit, step: Step | None, target: str, now: datetime) -> bool:
     if version.status != VersionStatus.PUBLISHED or now >= datetime.fromisoformat(permit.until):
         return False
-    if version.uses.filter(step=step).exists():
+    if step is not None and version.uses.filter(step=step).exists():
         return True
     used = list(version.uses.values_list("target", flat=True))
     return len(used) < permit.times and len({*used, target}) <= permit.targets

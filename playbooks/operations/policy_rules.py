@@ -111,8 +111,9 @@ def facts_of(
     *,
     phase: str = "do",
     locks: bool = False,
+    also_changed: Iterable[str] = (),
 ) -> Facts:
-    """What takes a query is read where a rule looks at it only."""
+    """What takes a query is read where a rule looks at it only. `also_changed` are targets that no attempt knows."""
     connection = acting.connection
     is_counted = any(each.policy.reads("count") for each in rules)
     is_owned = any(each.policy.reads("owner") for each in rules)
@@ -134,7 +135,7 @@ def facts_of(
         alert=alert,
         phase=phase,
         at=now,
-        count=_counts(acting, now, locks=locks) if is_counted else dict.fromkeys(WINDOWS, 0),
+        count=_counts(acting, now, also_changed, locks=locks) if is_counted else dict.fromkeys(WINDOWS, 0),
     )
 
 
@@ -142,7 +143,7 @@ def _is_production(connection: Connection | None, now: datetime) -> bool:
     return connection is None or is_production(connection.environment, connection.environment_at, now)
 
 
-def _counts(acting: Acting, now: datetime, *, locks: bool) -> dict[str, int]:
+def _counts(acting: Acting, now: datetime, also: Iterable[str], *, locks: bool) -> dict[str, int]:
     """How many other targets were changed through the connector, in each window, by all runs."""
     connections = Connection.objects.filter(connector=acting.connector).order_by("pk")
     if locks:
@@ -150,13 +151,14 @@ def _counts(acting: Acting, now: datetime, *, locks: bool) -> dict[str, int]:
     attempts = Attempt.objects.filter(
         connection__connector=acting.connector,
         started_at__gt=now - max(WINDOWS.values()),
+        started_at__lte=now,
         is_simulated=acting.is_simulated,
         step__effect__in=GRAVE,
         step__undoes__isnull=True,
     ).exclude(target=acting.target[:SHOWN])
-    last = attempts.values_list("target").annotate(last=Max("started_at"))
-    moments = [moment for _, moment in last]
-    return {name: sum(moment > now - window for moment in moments) for name, window in WINDOWS.items()}
+    last = dict(attempts.values_list("target").annotate(last=Max("started_at")))
+    last |= {each[:SHOWN]: now for each in also if each[:SHOWN] != acting.target[:SHOWN]}
+    return {name: sum(at > now - window for at in last.values()) for name, window in WINDOWS.items()}
 
 
 def _owner_of(run: Run, target: str) -> str:

@@ -14,7 +14,7 @@ from playbooks.domain.planner import Move, Node, Progress, plan, run_status
 from playbooks.domain.statuses import RUN_ENDED, STEP_ENDED, RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Step
-from playbooks.operations import children, expiries, rollbacks, turns, waits
+from playbooks.operations import children, expiries, rollbacks, telling, turns, waits
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, move_step
@@ -162,6 +162,7 @@ def _end(change: Change, frame: Frame, status: RunStatus) -> None:
     elif run.status == RunStatus.CANCELLING:
         move(run, RunStatus.CANCELLED, ended_at=change.now)
         change.note(Verb.RUN_CANCELLED)
+        change.tellings += telling.run_ended(run)
     elif undoes(run):
         _end_expiry(change, frame, status)
     else:
@@ -190,6 +191,7 @@ def _end_expiry(change: Change, frame: Frame, status: RunStatus) -> None:
 def _move_to_end(change: Change, status: RunStatus, sentence: str, outputs: Mapping[str, object]) -> None:
     move(change.run, status, ended_at=change.now, outputs=outputs, sentence=sentence)
     change.note(Verb.RUN_ENDED, outcome=status.value, facts={"status": status.value, "sentence": sentence})
+    change.tellings += telling.run_ended(change.run, sentence)
 
 
 def _why_failed(frame: Frame) -> str:
@@ -215,3 +217,4 @@ def _end_rollback(change: Change, status: RunStatus) -> None:
     ended = RunStatus.ROLLED_BACK if status is RunStatus.SUCCEEDED else RunStatus.ROLLBACK_FAILED
     move(change.run, ended)
     change.note(Verb.ROLLBACK_ENDED, outcome=ended.value, facts={"round": change.run.rollbacks})
+    change.tellings += telling.run_ended(change.run)

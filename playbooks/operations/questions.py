@@ -15,6 +15,7 @@ from playbooks.domain.playbook import Input, SeatEntry
 from playbooks.domain.statuses import QuestionStatus, StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.models import Question, Step
+from playbooks.operations import telling
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, wait
@@ -47,6 +48,7 @@ def put(change: Change, frame: Frame, step: Step) -> None:
             "fields": question.fields,
         },
     )
+    change.tellings += telling.question_opened(question)
 
 
 def shown_to_people(frame: Frame, names: tuple[str, ...]) -> dict[str, object]:

@@ -14,20 +14,24 @@ from typing import Any
 from django.utils import timezone
 
 from playbooks.access.filling import unfilled
+from playbooks.access.profile import profile_at
 from playbooks.audit import Subject
 from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
+from playbooks.domain.notices import NoticeKind
+from playbooks.domain.policies import asking as asking_rules
 from playbooks.domain.policies.judging import Matched
+from playbooks.domain.profiles import capped
 from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
 from playbooks.models import Alternative, ApprovalRequest, Connection, Run, Seat, Step
 from playbooks.models.decisions import Decision
-from playbooks.operations import asks
+from playbooks.operations import asks, telling
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
@@ -38,15 +42,18 @@ from playbooks.operations.questions import shown_to_people
 from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
 from playbooks.operations.undo_calls import covered_undo
 
-BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
-ASKED_BY = "Nothing above it has approved this, so it has to be approved itself: {policies} asks for it."
-OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
+# What people are told when a request is closed. Who withdraws one, and consumes it, knows.
+TOLD = {
+    RequestStatus.GRANTED: NoticeKind.REQUEST_GRANTED,
+    RequestStatus.DENIED: NoticeKind.REQUEST_DENIED,
+    RequestStatus.EXPIRED: NoticeKind.REQUEST_DENIED,
+    RequestStatus.VOIDED: NoticeKind.REQUEST_VOIDED,
+}
 IN_FORCE = (
     *(RequestStatus.OPEN.value, RequestStatus.GRANTED.value),
     *(RequestStatus.PASSED.value, RequestStatus.CONSUMED.value),
 )
 REMIND_AFTER = 0.75  # of the time that a gate gives
-POLICY_QUESTION = "Let {step} go on? It is asked for by {policies}."
 
 
 def open_gate(change: Change, frame: Frame, gate: Step) -> None:
@@ -62,9 +69,8 @@ def open_own(change: Change, frame: Frame, step: Step, asking: Sequence[Matched]
     """A step for which policies, or the limit of its connection, ask more than was approved waits for an approval of
     its own.
     """
-    request = _open(change, frame, step, moment(change.now), kept=asks.as_asked(asking))
-    names = [name for name in stored_subject(request)["policies"] if name != asks.LIMIT]
-    sentence = ASKED_BY.format(policies=" and ".join(names)) if names else BEYOND
+    request = _open(change, frame, step, moment(change.now), kept=asking_rules.as_asked(asking))
+    sentence = asking_rules.why_asked(stored_subject(request)["policies"])
     wait(step, WaitReason.APPROVAL, now=change.now, due_at=request.due_at, sentence=sentence)
 
 
@@ -84,7 +90,7 @@ def renew(
     close(change, request, RequestStatus.VOIDED, Verb.REQUEST_VOIDED, changed=changed)
     gate = request.step
     about = stored_subject(request)
-    kept = asks.kept_and_new(about.get("policies", {}), about["seats"], asking)
+    kept = asking_rules.kept_and_new(about.get("policies", {}), about["seats"], asking)
     renewed = _open(change, open_frame(change.run, gate.frame), gate, frozen_at, kept=kept)
     tell_deadline(renewed)
     return renewed
@@ -93,6 +99,8 @@ def renew(
 def close(change: Change, request: ApprovalRequest, status: RequestStatus, verb: Verb, **facts: Any) -> None:
     move(request, status, closed_at=change.now)
     change.note(verb, subject=request_subject(request), facts={**_identity(request), **facts})
+    if status in TOLD:
+        change.tellings += telling.request_closed(request, TOLD[status], str(facts.get("sentence", "")))
 
 
 def request_subject(request: ApprovalRequest) -> Subject:
@@ -162,16 +170,19 @@ def current_subject(request: ApprovalRequest, frame: Frame) -> dict[str, Any]:
 
 def terms(request: ApprovalRequest, asking: Sequence[Matched]) -> dict[str, Any]:
     """The parts of a subject that do not depend on parameters, where policies ask this now: the stricter of then and
-    now.
+    now, under the profile of now.
     """
-    step, stored = request.step, stored_subject(request)
-    kept = stored.get("policies", {})
-    limit = [asks.beyond_limit_of(_connection_of(step))] if asks.LIMIT in kept else []
-    policies = asks.kept_and_new(kept, stored["seats"], [*asking, *limit])
+    step, stored, profile = request.step, stored_subject(request), profile_at(timezone.now())
+    kept, own = stored.get("policies", {}), _own_seats(request.step)
+    limit = (
+        [asking_rules.beyond_limit(_connection_of(step).targets_role)] if asking_rules.LIMIT in kept else []
+    )
+    policies = asking_rules.kept_and_new(kept, asking_rules.seats_with(own, kept), [*asking, *limit])
     return {
         "version": definition_of(step.run.version_id).digest,
         "policies": policies,
-        "seats": asks.seats_with(_own_seats(step), policies),
+        "seats": capped(profile, asking_rules.seats_with(own, policies)),
+        "profile": profile.value,
     }
 
 
@@ -248,7 +259,7 @@ def _begun(run: Run, keys: Sequence[str]) -> frozenset[str]:
 
 
 def _open(
-    change: Change, frame: Frame, gate: Step, frozen_at: str, *, kept: asks.Asked | None = None
+    change: Change, frame: Frame, gate: Step, frozen_at: str, *, kept: asking_rules.Asked | None = None
 ) -> ApprovalRequest:
     """`kept` is what policies have asked before, or what somebody else asks."""
     run, definition = change.run, definition_of(change.run.version_id)
@@ -256,16 +267,19 @@ def _open(
     composed = compose(frame, gate, frozen_at=frozen_at)
     phase = "undo" if gate.undoes_id else "do"
     asked = asks.of_calls(run, composed.covered, change.now, phase=phase)
-    own = _own_seats(gate)
+    own, profile = _own_seats(gate), profile_at(timezone.now())
     policies = (
-        asks.as_asked(asked) if kept is None else asks.kept_and_new(kept, asks.seats_with(own, kept), asked)
+        asking_rules.as_asked(asked)
+        if kept is None
+        else asking_rules.kept_and_new(kept, asking_rules.seats_with(own, kept), asked)
     )
     about = subject(
         run=str(run.pk),
         version_digest=definition.digest,
         gate=gate.key,
         frozen_at=frozen_at,
-        seats=asks.seats_with(own, policies),
+        seats=capped(profile, asking_rules.seats_with(own, policies)),
+        profile=profile.value,
         policies=policies,
         covered=composed.covered,
         not_covered=composed.not_covered,
@@ -273,20 +287,17 @@ def _open(
     question = (
         str(render(document.approve, frame.scope(frozen_at)))
         if gate.kind == "approve"
-        else _own_question(gate, policies)
+        else asking_rules.own_question(_named(gate), policies)
     )
     request = _create(change, gate, about, question, shown_to_people(frame, document.show))
     _place_seats(request, about["seats"])
     _note_opened(change, request, definition)
+    change.tellings += telling.request_opened(request)
     return request
 
 
-def _own_question(step: Step, policies: asks.Asked) -> str:
-    names = [name for name in policies if name != asks.LIMIT]
-    if not names:
-        return OWN_QUESTION.format(step=step.key)
-    what = f"the undo of {step.key}" if step.undoes_id else step.key
-    return POLICY_QUESTION.format(step=what, policies=" and ".join(names))
+def _named(step: Step) -> str:
+    return f"the undo of {step.key}" if step.undoes_id else step.key
 
 
 def _create(
@@ -303,6 +314,7 @@ def _create(
         shown=shown,
         requesters=requesters_of(run),
         authors=authors_behind(run),
+        profile=about["profile"],
         denials_to_end=document.deny,
         previous=_denied_before(gate),
         through=through_of(run),
@@ -341,6 +353,7 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "covered": [item["step"] for item in about["covered"]],
             "requesters": request.requesters,
             "authors": request.authors,
+            "profile": request.profile,
             "denials_to_end": request.denials_to_end,
             "unfillable": list(unfilled([request], change.now)[request.pk]),
             "denied_before": _those_who_denied(request.previous),

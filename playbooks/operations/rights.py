@@ -10,6 +10,7 @@ from django.db.models import Prefetch
 
 from playbooks import access
 from playbooks.access.facts import facts_to_approve
+from playbooks.access.identities import accounts_of
 from playbooks.domain.duties import denials
 from playbooks.domain.granting import grantor_is_beneficiary
 from playbooks.domain.seats import fitting, match
@@ -35,9 +36,8 @@ class Blocked:
 
 def require_grantor(caller: Caller, beneficiaries: Iterable[UUID]) -> None:
     """Raises Refused where the caller would give a right to themselves, by whatever account."""
-    denial = grantor_is_beneficiary(
-        frozenset({str(caller.principal.pk)}), frozenset(str(each) for each in beneficiaries)
-    )
+    own = accounts_of([caller.principal.pk])[caller.principal.pk]
+    denial = grantor_is_beneficiary(frozenset(map(str, own)), frozenset(str(each) for each in beneficiaries))
     if denial is not None:
         raise Refused(denial)
 

@@ -109,7 +109,7 @@ def _row(
         held[name] = convert(held[name])
     row._state = ModelState()  # noqa: SLF001 - as from_db does
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS  # noqa: SLF001
-    row.__dict__.update(held)
+    row.__dict__ |= held
     return row
 
 

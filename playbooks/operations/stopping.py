@@ -23,7 +23,7 @@ from playbooks.domain.statuses import (
 )
 from playbooks.domain.verbs import Verb
 from playbooks.models import Attempt, Run, Step, Turn
-from playbooks.operations import bell, questions, requests, turns
+from playbooks.operations import bell, questions, requests, telling, turns
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
@@ -137,6 +137,7 @@ def stop_step(change: Change, step: Step) -> None:
     if lost is not None:
         move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=lost.sentence)
         change.note_step(Verb.STEP_UNKNOWN, step, attempt=lost.number, sentence=lost.sentence)
+        change.tellings += telling.run_stuck(change.run, step)
         return
     move_step(step, StepStatus.CANCELLED, now=change.now)
 

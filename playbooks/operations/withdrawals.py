@@ -51,6 +51,7 @@ def _take_back(request: UUID, caller: Caller, reason: str, take: Taking) -> Appr
     try:
         with transaction.atomic(durable=True):
             row, change = open_change(request, now=timezone.now(), actor_of=caller)
+            caller.require_within_reach(row, f"approval request {request}")
             take(change, row, caller, reason)
             change.finish()
             return row

@@ -29,6 +29,7 @@ from playbooks.models import Alternative, ApprovalRequest, Late, Principal, Seat
 from playbooks.models.decisions import Decision, Withdrawal
 from playbooks.queries import references
 from playbooks.queries.references import AlertReference, CaseReference, Person, VersionReference
+from playbooks.queries.seat_sources import sources_of
 
 LATE_SENTENCES: Mapping[str, str] = {
     Late.DENY: "If nobody decides in time, it counts as denied.",
@@ -133,6 +134,7 @@ class RequestView:
     due_at: datetime | None
     escalated_at: datetime | None
     closed_at: datetime | None
+    profile: str
     late: str
     late_sentence: str
     step_up: str
@@ -259,7 +261,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], seen: _Seen) -> R
         items=tuple(_item(each) for each in subject["covered"]),
         not_covered=tuple(subject["not_covered"]),
         shown=row.shown,
-        seats=_seats(row, seen.unfilled[row.pk] if is_open else ()),
+        seats=_seats(row, subject, seen.unfilled[row.pk] if is_open else ()),
         gone_on_to=tuple(references.role_title(each.role) for each in row.alternatives.all()),
         decisions=tuple(_decision(each, seen.with_addresses) for each in row.decisions.all()),
         denials_to_end=row.denials_to_end,
@@ -275,6 +277,7 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], seen: _Seen) -> R
         due_at=row.due_at,
         escalated_at=row.escalated_at,
         closed_at=row.closed_at,
+        profile=row.profile,
         late=row.late,
         late_sentence=LATE_SENTENCES[row.late],
         step_up=demanded(subject),
@@ -317,20 +320,15 @@ def _undo_sentence(undo: Mapping[str, Any] | str) -> str:
     return f"Can be taken back: {label} ({undo['action']}) through {undo['connection']['name']} with {parameters}."
 
 
-def _seats(row: ApprovalRequest, unfilled: Sequence[str]) -> tuple[SeatView, ...]:
+def _seats(row: ApprovalRequest, subject: Mapping[str, Any], unfilled: Sequence[str]) -> tuple[SeatView, ...]:
     """`unfilled` names as many seats as nobody could take: the last ones of that name that are empty."""
     left, found = Counter(unfilled), []
+    sources = sources_of(row, subject)
     for seat in reversed(row.seats.all()):
         is_fillable = seat.filled_by is not None or not left[seat.role]
         left[seat.role] -= not is_fillable
-        found.append(_seat(seat, _source(row), is_fillable))
+        found.append(_seat(seat, sources[seat.position], is_fillable))
     return tuple(reversed(found))
-
-
-def _source(row: ApprovalRequest) -> str:
-    if row.step.kind == "approve":
-        return f"the gate {row.step.key} of {row.run.version}"
-    return "the limit of its connection"
 
 
 def _seat(seat: Seat, source: str, is_fillable: bool) -> SeatView:

@@ -65,9 +65,17 @@ def view(row: Delegation, now: datetime) -> DelegationView:
 
 def candidates(person: Principal) -> list[Candidate]:
     """The other active people that the person may see, by name, in two queries."""
+    return [each for each in everybody(person) if each.username != person.username]
+
+
+def everybody(person: Principal) -> list[Candidate]:
+    """The active people that the person may see, by name, in two queries."""
     seen = access.visible(person, "see_people", Principal.objects.all())
-    others = seen.filter(is_active=True, kind=PrincipalKind.PERSON).exclude(pk=person.pk)
-    rows = others.order_by("name", "username").prefetch_related("memberships__group")
+    rows = (
+        seen.filter(is_active=True, kind=PrincipalKind.PERSON)
+        .order_by("name", "username")
+        .prefetch_related("memberships__group")
+    )
     return [
         Candidate(
             row.username,

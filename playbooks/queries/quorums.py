@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from playbooks.access.filling import unfilled
+from playbooks.access.profile import profile_at
 from playbooks.access.seats import meant_by
 from playbooks.connectors.registry import catalogue
 from playbooks.domain.playbook import Playbook, placed
+from playbooks.domain.profiles import capped
 from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.seats import Entitlement, fitting, match
 from playbooks.domain.statuses import RequestStatus, VersionStatus
@@ -30,13 +32,15 @@ class Unfillable:
 
 
 def unfillable_gates() -> tuple[Unfillable, ...]:
-    """Every published gate, on any level, whose seats cannot all be filled by different active people, and every
-    question that nobody could answer.
+    """Every published gate, on any level, whose seats cannot all be filled by different active people under the
+    profile that holds, and every question that nobody could answer.
     """
-    roles = _roles_of_people()
+    roles, profile = _roles_of_people(), profile_at(timezone.now())
     published = PlaybookVersion.objects.filter(status=VersionStatus.PUBLISHED).select_related("playbook")
     return tuple(
-        found for version in published.order_by("playbook__slug") for found in _unfillable(version, roles)
+        found
+        for version in published.order_by("playbook__slug")
+        for found in _unfillable(version, roles, profile)
     )
 
 
@@ -55,11 +59,14 @@ def unfillable_requests() -> tuple[Unfillable, ...]:
     )
 
 
-def _unfillable(version: PlaybookVersion, roles: Mapping[str, frozenset[str]]) -> list[Unfillable]:
+def _unfillable(
+    version: PlaybookVersion, roles: Mapping[str, frozenset[str]], profile: str
+) -> list[Unfillable]:
     playbook = Playbook.model_validate(version.document)
     found = []
     for gate in (place.step for place in placed(playbook)):
-        names = seats_of_gate(playbook, gate, catalogue()) or ([gate.who.name] if gate.who else [])
+        asked = capped(profile, seats_of_gate(playbook, gate, catalogue()))
+        names = asked or ([gate.who.name] if gate.who else [])
         meant = meant_by(names, timezone.now())
         seats = [meant.seat(name) for name in names]
         filled = match(

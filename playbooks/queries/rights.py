@@ -217,6 +217,24 @@ def members_of(slug: str, person: Principal) -> tuple[Holder, ...]:
     )
 
 
+def people_choices(person: Principal) -> dict[str, str]:
+    """{username: name} of all who are active, for a form."""
+    rows = access.visible(person, "see_people", Principal.objects.filter(is_active=True))
+    return {each.username: str(each) for each in rows.order_by("name", "username")}
+
+
+def role_choices(person: Principal) -> dict[str, str]:
+    """{slug: title} of the roles that can be given."""
+    rows = access.visible(person, "see_people", Group.objects.filter(custom__ended_at__isnull=True))
+    return {each.name: role_title(each) for each in rows.select_related("custom").order_by("name")}
+
+
+def team_choices(person: Principal) -> dict[str, str]:
+    """{slug: name} of the teams that have not ended."""
+    rows = access.visible(person, "see_people", Team.objects.filter(ended_at__isnull=True))
+    return {each.slug: each.name for each in rows.order_by("slug")}
+
+
 def belongings_of(slug: str, person: Principal) -> Belongings:
     playbooks = access.visible(person, "see_playbook", Playbook.objects.filter(team__slug=slug))
     connections = access.visible(person, "see_connection", Connection.objects.filter(team__slug=slug))

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from playbooks import access
 from playbooks.access.glass import BREAK
+from playbooks.domain.profiles import Profile
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.domain.stepup import need_of_decision
 from playbooks.operations import approvals as operations
@@ -34,6 +35,10 @@ DONE = {
     RequestStatus.GRANTED: "Your approval filled the last seat: the run goes on.",
     RequestStatus.DENIED: "Your denial is recorded: nothing behind this gate runs.",
 }
+
+ALONE = (
+    "You have confirmed it alone. It begins in a minute; cancel the run until then to keep it from beginning."
+)
 
 
 @require_safe
@@ -61,8 +66,15 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
         raise Http404(str(error)) from error
     except (Refused, Invalid, LostRace) as error:
         return page(request, pk, refusal=refusal_of(request, error))
-    messages.success(request, DONE[RequestStatus(decided.status)])
+    is_alone = decided.profile == Profile.SOLO and decided.status == RequestStatus.GRANTED
+    messages.success(request, ALONE if is_alone else _done(verdict, RequestStatus(decided.status)))
     return redirect("approval", pk=pk)
+
+
+def _done(verdict: Verdict, status: RequestStatus) -> str:
+    if verdict is Verdict.DENY and status is RequestStatus.OPEN:
+        return "Your denial is recorded. It takes more denials than yours to deny it."
+    return DONE[status]
 
 
 def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> HttpResponse:

@@ -32,7 +32,13 @@ from playbooks.web.callers import caller_of, person_of, require
 from playbooks.web.forms import Export
 from playbooks.web.listing import choice, filters, page_of, search_of, searched
 
-OUTCOMES = {"": "All", "refused": "Refused", "approve": "Approvals", "deny": "Denials"}
+OUTCOMES = {
+    "": "All",
+    "refused": "Refused",
+    "approve": "Approvals",
+    "deny": "Denials",
+    "confirm": "Self-confirmed",
+}
 PAGES = {"request": "approval", "run": "run", "case": "case", "alert": "alert"}
 FILES = {"bundle": ("zip", "application/zip"), "jsonl": ("jsonl", "application/x-ndjson")}
 

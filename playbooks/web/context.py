@@ -13,8 +13,9 @@ from django.utils.functional import SimpleLazyObject
 from playbooks import access
 from playbooks.models import Principal, PrincipalKind
 from playbooks.operations import first_administrator
-from playbooks.queries import approvals, holds, questions, references
+from playbooks.queries import approvals, holds, profiles, questions, references
 from playbooks.queries.holds import HoldView
+from playbooks.queries.profiles import ProfileView
 from playbooks.web import single_sign_on
 
 COUNTED = 50  # more than these are not worth a number beside a word
@@ -40,12 +41,19 @@ SECTIONS = (
     ("cases", "Cases", "case", ("case",)),
     ("runs", "Runs", "run", ("run", "resolve")),
     ("playbooks", "Playbooks", "playbook", ("playbook", "start-run", "new-playbook")),
-    ("holds", "Operations", "hold", ("hold", "expiries", "review")),
+    ("policies", "Policies", "policy", ("policies", "policy", "new-policy", "check-policy", "never-touch")),
+    ("holds", "Operations", "hold", ("hold", "expiries", "review", "profile")),
+    ("access", "Access", "person", ("access",)),
     ("audit", "Audit", "audit", ("audit",)),
 )
 
 
-HIDDEN = {"audit": "see_audit", "holds": "see_run"}  # from whoever has not this permission
+HIDDEN = {
+    "audit": "see_audit",
+    "access": "see_people",
+    "holds": "see_run",
+    "policies": "see_policy",
+}  # from whoever has not this permission
 OF_RUN = ("run", "resolve")
 
 
@@ -77,6 +85,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """The context processor. Nothing is read before a template asks for it."""
     return {
         "navigation": SimpleLazyObject(lambda: _navigation(request)),
+        "profile": SimpleLazyObject(lambda: _profile(request)),
         "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
         "identity_providers": SimpleLazyObject(single_sign_on.providers),
@@ -105,6 +114,11 @@ def _count(name: str, person: Principal) -> int:
     rows = list(approvals.decidable(person)[:COUNTED])
     asked = questions.asked_of(person)[:COUNTED].count()
     return asked + sum(view.may_decide for view in approvals.views(rows, person))
+
+
+def _profile(request: HttpRequest) -> ProfileView | None:
+    """How far duties are segregated here, for whoever is signed in."""
+    return profiles.profile() if isinstance(request.user, Principal) else None
 
 
 def _held(request: HttpRequest) -> list[HoldView]:

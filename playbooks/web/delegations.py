@@ -88,12 +88,13 @@ def _of(views: list[DelegationView], person: Principal, *, is_mine: bool) -> lis
 
 def _period(request: HttpRequest) -> Period:
     """What the form says, in UTC; from now on where it leaves the beginning out."""
-    begins_at = _moment(request, "begins_at", required=False)
-    ends_at = _moment(request, "ends_at", required=True)
+    begins_at = moment_of(request, "begins_at", required=False)
+    ends_at = moment_of(request, "ends_at", required=True)
     return Period(begins_at or timezone.now(), ends_at or timezone.now())
 
 
-def _moment(request: HttpRequest, field: str, *, required: bool) -> datetime | None:
+def moment_of(request: HttpRequest, field: str, *, required: bool) -> datetime | None:
+    """What a field of the form says, in UTC. Raises Invalid."""
     try:
         found: datetime | None = forms.DateTimeField(required=required).clean(request.POST.get(field, ""))
     except forms.ValidationError:

@@ -137,5 +137,5 @@ def _groups(rows: list[Holdable]) -> list[tuple[str, list[Holdable]]]:
 
 
 def tabs_of_operations(active: str) -> list[Filter]:
-    pages = {"holds": "Holds", "expiries": "Expiries", "reviews": "Reviews"}
+    pages = {"holds": "Holds", "expiries": "Expiries", "reviews": "Reviews", "profile": "Profile"}
     return [Filter(label, reverse(name), name == active) for name, label in pages.items()]

@@ -108,17 +108,17 @@ def shown(view: DifferencesView) -> Changes:
     return Changes(
         old=view.old,
         new=view.new,
-        points=tuple(_point(each) for each in view.governance),
+        points=tuple(point_of(each) for each in view.governance),
         steps=tuple(_step_parts(each) for each in view.steps),
-        lines=tuple(_line(each) for each in view.text.splitlines()[2:]),
+        lines=tuple(line_of(each) for each in view.text.splitlines()[2:]),
     )
 
 
-def _point(finding: Governance) -> Point:
+def point_of(finding: Governance) -> Point:
     return Point(*TONES[finding.severity], finding.sentence)
 
 
-def _line(text: str) -> Line:
+def line_of(text: str) -> Line:
     kinds = {"+": "added", "-": "removed"}
     return Line("same", "…") if text[:1] == "@" else Line(kinds.get(text[:1], "same"), text[1:])
 

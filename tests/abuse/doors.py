@@ -56,7 +56,7 @@ def _operation(person: Principal, request: ApprovalRequest, vote: dict[str, str]
     try:
         approvals.decide(
             request.pk,
-            caller=Caller(person),
+            caller=Caller(person, session=f"session of {person.username}"),
             verdict=Verdict(vote["verdict"]),
             shown_digest=vote["digest"],
             comment=vote["comment"],

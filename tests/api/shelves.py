@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
@@ -16,12 +17,15 @@ from playbooks.audit import reading
 from playbooks.models import (
     Alert,
     ApprovalRequest,
+    Delegation,
     Hold,
     HoldScope,
     Playbook,
     Principal,
     Question,
+    Rota,
     Run,
+    Shift,
     Team,
     TeamMembership,
 )
@@ -104,7 +108,16 @@ def _keys(name: str, known: str, run: Run, alert: Alert) -> dict[str, str]:
         placed_by=run.requested_by,
         placed_at=timezone.now(),
     )
+    now = timezone.now()
+    period = {"begins_at": now, "ends_at": now + timedelta(days=1)}
+    rota, _ = Rota.objects.get_or_create(slug="network", defaults={"title": "Network"})
+    person = run.requested_by
+    shift = Shift.objects.create(rota=rota, person=person, published_at=now, published_by=person, **period)
+    substitute = Principal.objects.get(username="outsider")
+    delegation = Delegation.objects.create(person=person, substitute=substitute, named_at=now, **period)
     return {
+        "shift": str(shift.pk),
+        "delegation": str(delegation.pk),
         "case": str(run.case_id),
         "case_of_alert": str(alert.case_id),
         "alert": str(alert.pk),

@@ -24,6 +24,10 @@ TOKENS_MAY = {
         f"playbooks/<slug:slug>/versions/<int:number>/{verb}/"
         for verb in ("submit", "adapt", "dry-run", "retire")
     ),
+    # One's own request is taken back or asked again as it was begun; the others only calculate.
+    *("approvals/<uuid:pk>/withdraw/", "approvals/<uuid:pk>/ask-again/"),
+    *("policies/check/", "policies/explain/", "policies/simulate/"),
+    "approvals/<uuid:pk>/withdraw-decision/",
     # Open to any token, so that its refusal says why: an approval is a person's (token_not_person).
     "approvals/<uuid:pk>/decide/",
 }

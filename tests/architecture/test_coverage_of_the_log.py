@@ -25,10 +25,15 @@ RECORDS = {"audit.append", "change.note", "change.note_step"}
 WRITES = {"create", "bulk_create", "get_or_create", "update_or_create", "save", "update", "delete"}
 MOVES = {  # of operations/moves.py, and what statements.py writes
     *("move", "move_many", "move_step", "move_steps", "wait", "claim", "settle", "settle_with_step"),
-    *("write", "_write"),
+    *("write", "_write", "store", "statements.store"),
 }
 
 RECORDED_ELSEWHERE = {
+    "people.create_within": "operations/people.py notes what is done to a person for its callers",
+    "people.deactivate_within": "operations/people.py notes what is done to a person for its callers",
+    "people.grant_within": "operations/people.py notes what is done to a person for its callers",
+    "people.revoke_within": "operations/people.py notes what is done to a person for its callers",
+    "requests.close": "operations/requests.py notes how a request ends for its callers",
     "lose": "executor/settle.py notes the loss of an attempt for its callers",
     "note_started": "operations/creation.py notes the start of a run for its callers",
     "begin": "operations/runs.py notes the start of a run for its callers",
@@ -37,12 +42,19 @@ RECORDED_ELSEWHERE = {
 }
 
 SILENT = {
+    "operations.grants.name_within": "the restriction of the case has an entry with all who are named on it",
     "executor.sweep._call": "a hold has its own entries; the claim of the step that goes on has one",
     "operations.children.ask_to_roll_back": "the rollback that it is a part of has an entry, and so has its end",
     "operations.children.tell_parent": "marks a step as due; the end of the run has its own entry",
     "operations.creation.create_run": "note_started writes the entry, once the run has its steps",
     "operations.creation.create_steps": "the start of the run, or of the block, has its own entry",
     "operations.rollbacks.create_undoing_steps": "the start of the rollback has an entry with its plan",
+    "operations.approvals.fill_seats": "who sits where follows from the decisions, which have entries",
+    "operations.letting_through.let_through": "that the request was granted or passed has an entry",
+    "operations.requests.go_on": "the entry of the escalation names those to whom it goes on",
+    "operations.withdrawals._take_back": "both that it is called with, beside it, note what they take back",
+    "operations.statements.write": "whoever writes a row says why; statements only writes",
+    "operations.statements.store": "whoever writes a row says why; statements only writes",
     "operations.turns.begin": "the end of the block has an entry, and so has each step in it",
     "operations.turns.drop_pending": "the end of the block has an entry with the number of its turns",
     "operations.turns.end": "the end of the block has an entry, and so has each step in it",
@@ -51,6 +63,12 @@ SILENT = {
     "operations.turns.start_next": "the end of the block has an entry, and so has each step in it",
     "executor.perform._simulate": "what a simulator believes is no fact; the claim and the outcome have entries",
     "operations.idempotency.keep": "kept in the transaction of a change, which has its own entry",
+    "operations.deliveries.take": "what is told has the entry of the fact; that notices stop arriving has one",
+    "operations.deliveries.sent": "what is told has the entry of the fact; that notices stop arriving has one",
+    "operations.notice_rules.try_channel": "a test message changes nothing and tells nobody else",
+    "operations.notice_rules.try_mailbox": "a test message changes nothing and tells nobody else",
+    "operations.notices.tell": "told in the transaction of the fact, which has its own entry",
+    "operations.notices.tell_there": "a test message changes nothing and tells nobody else",
     "operations.moves.claim": "whoever moves a row says why; moves only writes",
     "operations.moves.move": "whoever moves a row says why; moves only writes",
     "operations.moves.move_many": "whoever moves a row says why; moves only writes",

@@ -249,3 +249,20 @@ def test_no_environment_at_all_is_enough(tmp_path: Path) -> None:
     said = check(tmp_path, {})
     assert said.returncode == 0, said.stderr
     assert {path.name for path in (tmp_path / ".soar").iterdir()} >= {"secret-key", "connection-key"}
+
+
+@pytest.mark.parametrize(
+    "value", ["", "https://id.example.org", "http://localhost:9000/realm/", "http://127.0.0.1:9000"]
+)
+def test_a_provider_is_reached_over_https_or_is_on_this_machine(variable: Variable, value: str) -> None:
+    variable(value)
+    assert env.provider_address(NAME) == value.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "value", ["http://id.example.org", "id.example.org", "ftp://localhost", "javascript:x"]
+)
+def test_who_somebody_is_never_comes_over_an_open_line(variable: Variable, value: str) -> None:
+    variable(value)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.provider_address(NAME)

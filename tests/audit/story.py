@@ -31,7 +31,13 @@ BLOCK = {
     "parameters": {"address": "203.0.113.9"},
     "simulated": False,
 }
-SUBJECT = {"run": "r-1", "seats": ["tier-2", "network-owner"], "covered": [BLOCK], "not_covered": []}
+SUBJECT = {
+    "run": "r-1",
+    "seats": ["tier-2", "network-owner"],
+    "profile": "team",
+    "covered": [BLOCK],
+    "not_covered": [],
+}
 TEXT = canonical(SUBJECT).decode()
 DIGEST = digest(SUBJECT)
 
@@ -91,6 +97,7 @@ def opened() -> dict[str, Any]:
         "covered": ["block"],
         "requesters": REQUESTERS,
         "authors": AUTHORS,
+        "profile": "team",
         "through": {},
     }
 

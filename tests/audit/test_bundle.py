@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import json
 import subprocess
 import sys
 import zipfile
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -191,21 +189,6 @@ def test_a_stream_that_the_case_names_cannot_be_left_out(
     monkeypatch.setattr(scopes, "named_by_case", lambda key: [ALERT])
     found = refusal(export(signer), signer.key, tmp_path)
     assert (found.entry, found.reason[:22]) == ("case/c-1#3 (run.attached)", "It names the run r-1, ")
-
-
-def test_no_two_modules_of_verify_py_use_the_same_name() -> None:
-    """They become one file, in which the later one would silently win."""
-    named = [
-        name
-        for node in ast.parse(verifier_source()).body
-        for name in ([node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else _assigned(node))
-    ]
-    assert [name for name, count in Counter(named).items() if count > 1] == []
-
-
-def _assigned(node: ast.stmt) -> list[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return [each.id for each in targets if isinstance(each, ast.Name)]
 
 
 def test_verify_py_runs_alone_without_the_product_and_says_the_same(

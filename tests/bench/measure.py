@@ -15,6 +15,7 @@ from tests.bench.crash import measure_crash
 from tests.bench.crew import BEAT, SEQUENCER, WORKER, crew
 from tests.bench.figures import Figure, publish
 from tests.bench.gate import measure_gate
+from tests.bench.inbox import measure_inbox
 from tests.bench.ingest import measure_ingest
 from tests.bench.parked import Parked
 from tests.bench.reference import Loop, PostgresqlLoop, SqliteLoop
@@ -42,6 +43,7 @@ def _figures(database: str, sizes: Sizes) -> Iterator[Figure]:
         yield from measure_gate(world, loop)
         yield from measure_crash(world)
     yield from beside.figures()
+    yield from measure_inbox(database, sizes, people)
     yield from measure_ingest(database, sizes)
 
 

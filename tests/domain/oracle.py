@@ -61,6 +61,7 @@ class World:
     team: str = ""
     members: frozenset[tuple[str, str]] = frozenset()  # person, team
     substitutes: frozenset[tuple[str, str]] = frozenset()  # substitute, for whom
+    were_substitutes: frozenset[tuple[str, str]] = frozenset()  # until less than 24 hours ago
     runs: object = None
     shown: object = None
     status: str = "open"
@@ -87,6 +88,7 @@ def refusals(world: World, person: str, verdict: str, *, seen: object, is_token:
     """Every rule that keeps the person from the verdict on what they have `seen`, the most telling one first."""
     fitting = set(world.seats) & world.counts(person)
     both = {person, *(whom for substitute, whom in world.substitutes if substitute == person)}
+    lately = {whom for substitute, whom in world.were_substitutes if substitute == person}
     decided = {vote.person for vote in world.votes}
     says_no = {
         "token_not_person": is_token,
@@ -95,7 +97,7 @@ def refusals(world: World, person: str, verdict: str, *, seen: object, is_token:
         "requested_through": person in world.began_through,
         "own_playbook": person in world.written_by,
         "own_grant": not fitting and bool(set(world.seats) & world.holds(person)),
-        "delegate_of_requester": bool((both - {person}) & world.hands),
+        "delegate_of_requester": bool(((both | lately) - {person}) & world.hands),
         "outside_team": bool(world.team) and (person, world.team) not in world.members,
         "not_in_seat": not set(world.seats) & world.holds(person),
         "already_decided": bool(both & decided),

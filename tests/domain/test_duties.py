@@ -80,6 +80,104 @@ def test_each_rule_alone_forbids_and_says_why(rule: str) -> None:
     assert denial.sentence.endswith(".")
 
 
+# They stand in entries that verifiers replay to the letter, so a sentence that is changed is a new format.
+SENTENCES = {
+    "token_not_person": "Only a signed-in person can decide an approval; no token and no service account can.",
+    "deactivated": "The account of Tariq is deactivated.",
+    "own_request": "You asked for this run, so somebody else has to decide it.",
+    "requested_through": "This run began through you (your token, your schedule, or a version that you published), "
+    "so somebody else has to decide it.",
+    "own_playbook": "You wrote this version of the playbook, so somebody else has to decide what it does.",
+    "own_policy": "You changed the policy change-in-production in the last day, and this is decided by it, so "
+    "somebody else has to.",
+    "own_grant": "The right by which you would decide was given to you in the last day by yourself, or by somebody "
+    "who has a hand in this.",
+    "same_person_other_account": "Another account of yours has a hand in this or has decided it already; all your "
+    "accounts count as one person.",
+    "delegate_of_requester": "You stand in for Rita, who has a hand in this, so you cannot decide it either.",
+    "conflict_of_interest": "This is about you (tariq@example.org), so somebody else has to decide it.",
+    "history": "In this case you have already closed the case, which does not go together with deciding.",
+    "outside_team": "This is a matter of the team Plant operations, to which you do not belong.",
+    "not_in_seat": "This needs the role network-owner or tier-2, which you do not hold.",
+    "already_decided": "You have already decided this request; each person decides once.",
+    "seat_taken": "Every seat that your roles fit is already filled by somebody else.",
+    "closed": "This request is granted and takes no more decisions.",
+    "stale_digest": "What would run has changed since it was shown to you. Read it again and decide on what it says "
+    "now.",
+    "not_stepped_up": "This cannot be taken back, so it takes a proof of your second factor over this very decision.",
+}
+
+
+@pytest.mark.parametrize("rule", SENTENCES)
+def test_each_rule_has_its_sentence(rule: str) -> None:
+    assert [denial.sentence for denial in denials(FORBIDDEN[rule])] == [SENTENCES[rule]]
+
+
+def test_what_concerns_something_else_forbids_nothing() -> None:
+    elsewhere = replace(
+        DECIDER,
+        history=frozenset({"wrote a note"}),
+        known_as=frozenset({"tariq"}),
+        accounts=frozenset({"6"}),
+        stands_in_for={"5": "Ola"},
+        stood_in_for={"4": "Ada"},
+        teams=frozenset({"t1", "t2"}),
+    )
+    facts = replace(
+        ALLOWED,
+        decider=elsewhere,
+        requesters={"7": "Rita"},
+        through={"8": "Pia"},
+        authors={"9": "Wim"},
+        rule_makers={"10": "a policy"},
+        incompatible=frozenset({"closed the case"}),
+        named=frozenset({"ola"}),
+        team="t1",
+    )
+    assert denials(facts) == ()
+
+
+@pytest.mark.parametrize(
+    ("seats", "needs"),
+    [
+        ((Seat("network-owner"), Seat("a-role")), "the role a-role or network-owner, which you do not hold."),
+        ((Seat("owner_of:edge", frozenset({"5"})),), "the owner of edge, and you are not."),
+        ((Seat("on_call:network", frozenset({"5"})),), "whoever is on call for network, and you are not."),
+        (
+            (Seat("owner_of:edge", frozenset({"5"})), Seat("network-owner")),
+            "the role network-owner or the owner of edge, and you are not.",
+        ),
+        (
+            (Seat("network-owner", None, (Seat("on_call:network", frozenset({"5"})),)),),
+            "the role network-owner or whoever is on call for network, and you are not.",
+        ),
+    ],
+)
+def test_whoever_fits_no_seat_is_told_who_would(seats: tuple[Seat, ...], needs: str) -> None:
+    facts = replace(ALLOWED, seats=seats)
+    assert [each.sentence for each in denials(facts)] == [f"This needs {needs}"]
+    superuser = replace(facts, decider=replace(DECIDER, is_superuser=True))
+    assert [each.sentence for each in denials(superuser)] == [
+        f"Being a superuser gives no seat here: this needs {needs}"
+    ]
+
+
+def test_whoever_stood_in_until_a_day_ago_is_told_so() -> None:
+    facts = replace(ALLOWED, requesters={"7": "Rita"}, decider=replace(DECIDER, stood_in_for={"7": "Rita"}))
+    assert [each.sentence for each in denials(facts)] == [
+        "Until a day ago you stood in for Rita, who has a hand in this, so you cannot decide it."
+    ]
+
+
+def test_a_proof_that_is_too_weak_or_too_old_is_asked_for_in_its_own_words() -> None:
+    (denial,) = denials(replace(ALLOWED, step_up="fresh"))
+    assert denial.sentence == (
+        "This takes a proof of your second factor within the last five minutes. Give it and decide again."
+    )
+    for stronger in ("fresh", "bound"):
+        assert denials(replace(ALLOWED, step_up="fresh", decider=replace(DECIDER, step_up=stronger))) == ()
+
+
 def test_all_rules_that_forbid_are_reported_in_the_order_of_the_design() -> None:
     everything = replace(
         ALLOWED,
@@ -194,7 +292,8 @@ NAMES = PEOPLE.map(lambda people: {person: f"Person {person}" for person in peop
 WORDS = st.frozensets(st.sampled_from(["a", "b"]), max_size=2)
 HELD = st.frozensets(st.sampled_from(["tier-2", "network-owner", "analyst"]), max_size=3)
 ENTITLEMENTS = st.builds(Entitlement, HELD, PEOPLE)
-SEATS = st.builds(Seat, st.sampled_from(["tier-2", "network-owner"]), st.none() | PEOPLE)
+PLAIN_SEATS = st.builds(Seat, st.sampled_from(["tier-2", "network-owner"]), st.none() | PEOPLE)
+SEATS = st.builds(replace, PLAIN_SEATS, also=st.lists(PLAIN_SEATS, max_size=1).map(tuple))
 DECIDERS = st.builds(
     Decider,
     st.sampled_from(["1", "2", "3"]),
@@ -299,6 +398,13 @@ def test_a_matching_seats_as_many_as_any_assignment_could(
     assert len(set(found.values())) == len(found)
     assert all(index in fits[person] for index, person in found.items())
     assert len(found) == _most(list(fits.values()), frozenset())
+
+
+def test_whoever_sits_is_not_unseated_by_somebody_who_comes_later() -> None:
+    one, both = frozenset({0}), frozenset({0, 1})
+    assert match({"p": one, "q": one}) == {0: "p"}
+    assert match({"p": both, "q": one, "r": both}) == {0: "q", 1: "p"}
+    assert match({"p": both, "q": both, "r": one, "s": one}) in ({0: "p", 1: "q"}, {0: "q", 1: "p"})
 
 
 def _most(people: list[frozenset[int]], taken: frozenset[int]) -> int:

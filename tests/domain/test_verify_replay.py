@@ -24,7 +24,12 @@ BLOCK = {
     "parameters": PARAMETERS,
     "simulated": False,
 }
-SUBJECT = {"seats": ["tier-2"], "covered": [BLOCK], "not_covered": ["hosts[*].later"]}
+SUBJECT = {
+    "seats": ["tier-2"],
+    "profile": "team",
+    "covered": [BLOCK],
+    "not_covered": ["hosts[*].later"],
+}
 DIGEST = digest(SUBJECT)
 Story = list[tuple[str, str, dict[str, Any]]]  # verb, actor, facts
 
@@ -68,6 +73,7 @@ def story() -> Story:
         "covered": ["block"],
         "requesters": {"analyst": "Analyst"},
         "authors": {"author": "Author"},
+        "profile": "team",
         "through": {},
     }
     return [
@@ -100,6 +106,14 @@ def replay(entries: Story) -> Replay:
 def test_an_honest_story_replays() -> None:
     told = replay(story())
     assert (told.decisions, told.refusals, told.approved_actions, told.other_actions) == (1, 1, 1, 1)
+
+
+def both(*changes: Callable[[Story], None]) -> Callable[[Story], None]:
+    def change(entries: Story) -> None:
+        for each in changes:
+            each(entries)
+
+    return change
 
 
 def without(verb: str) -> Callable[[Story], None]:
@@ -140,6 +154,21 @@ LIES: dict[str, tuple[Callable[[Story], None], str]] = {
     "the author approved": (decided_by("author"), "duty rules forbid"),
     "somebody without the role approved": (decided_by("helper", "tier-1"), "duty rules forbid"),
     "nobody approved": (without("decision.made"), "without its quorum"),
+    "a profile that was not shown": (
+        with_fact("request.opened", "profile", "solo"),
+        "the one that was shown",
+    ),
+    "another profile in the facts": (
+        with_fact("decision.made", "duty_facts.profile", "pair"),
+        "profile is not that of the request",
+    ),
+    "a confirmation in a team": (
+        both(
+            with_fact("decision.made", "duty_facts.verdict", "confirm"),
+            with_fact("decision.made", "verdict", "confirm"),
+        ),
+        "called approved, or the other way",
+    ),
     "nobody asked": (without("request.opened"), "never opened"),
     "it was never granted": (without("request.granted"), "is open is used"),
     "a granted request is not used, yet it ran": (then("request.voided"), "no granted request stands"),

@@ -144,4 +144,6 @@ def test_a_sweep_that_finds_nothing_looks_once_for_each_thing_it_may_find(
     with CaptureQueriesContext(connection) as captured:
         assert executor.sweep() == 0
     looks = [each["sql"] for each in captured.captured_queries if "heartbeat" not in each["sql"].lower()]
-    assert counted([{"sql": sql} for sql in looks])["SELECT"] == len(FINDERS) + len(["ready", "queued"])
+    assert counted([{"sql": sql} for sql in looks])["SELECT"] == len(FINDERS) + len(
+        ["ready", "queued", "notices"]
+    )

@@ -26,6 +26,7 @@ from playbooks.operations.refusals import Invalid, Refused
 from tests.cast import Cast
 from tests.executor.world import BROKEN, World
 from tests.operations.waiting import act, after, drive, published, start, step_of
+from tests.proving import prove_decision
 
 pytestmark = pytest.mark.usefixtures("any_time")
 
@@ -47,7 +48,9 @@ def second(cast: Cast) -> Caller:
 
 @pytest.fixture
 def owner(cast: Cast) -> Caller:
-    return Caller(people.create("owner", actor=SYSTEM, name="Oda", password="x", roles=["asset-owner"]))
+    return Caller(
+        people.create("owner", actor=SYSTEM, name="Oda", password="x", roles=["asset-owner"]), session="owner"
+    )
 
 
 def text(slug: str = "edge", when: str = "true", **effects: str) -> str:
@@ -79,6 +82,8 @@ def seats_of(request: ApprovalRequest) -> list[str]:
 def approve(run: Run, *callers: Caller) -> None:
     for caller in callers:
         request = open_request(run)
+        if any(each["effect"] == "destroy" for each in requests.stored_subject(request)["covered"]):
+            prove_decision(caller, request)
         approvals.decide(
             request.pk, caller=caller, verdict=Verdict.APPROVE, shown_digest=request.digest, comment=""
         )
@@ -206,7 +211,7 @@ def test_a_retry_goes_on_under_the_approval_of_its_step(
     run = begun(act().replace("with:", "retry: {times: 2, every: 5s}\n    with:"))
     world.outcomes.append(BROKEN)
     approve(run, cast.caller("tier2"))
-    after(seconds=6)
+    after(minutes=1)
     drive(run)
     assert (run.status, world.effects["x"], ApprovalRequest.objects.count()) == (RunStatus.SUCCEEDED, 1, 1)
     assert replay(run).approved_actions == 2
@@ -581,7 +586,7 @@ def test_a_step_uses_a_permit_once_however_often_it_is_tried(
 ) -> None:
     world.outcomes.append(BROKEN)
     run = begun(act(target="t1").replace("with:", "retry: {times: 2, every: 5s}\n    with:"))
-    after(seconds=6)
+    after(minutes=1)
     drive(run)
     assert (run.status, PermitUse.objects.count()) == (RunStatus.SUCCEEDED, 1)
     assert Step.objects.get(run=run).attempt_count == 2
@@ -592,3 +597,43 @@ def test_nothing_is_sent_while_it_waits(begun: Callable[..., Run], default_polic
     run = begun()
     assert executor.sweep() == 0
     assert not Step.objects.get(run=run).attempts.exists()
+
+
+# --- Who has changed the rules, and what a policy asks of whoever approves ---
+
+
+def test_whoever_put_a_policy_in_force_lately_does_not_decide_by_it(
+    begun: Callable[..., Run], cast: Cast
+) -> None:
+    """22, 23: nobody lowers a rule and then decides under it."""
+    people.grant(cast.publisher, "tier-2", actor=SYSTEM, granted_by=None)
+    put_in_force(cast, text(require=seats("tier-2")))
+    run = begun()
+    with pytest.raises(Refused) as refused:
+        approve(run, cast.caller("publisher"))
+    assert refused.value.rule == "own_policy"
+    assert "the policy edge" in str(refused.value)
+
+
+def test_a_policy_that_has_been_in_force_for_a_day_is_nobodys_any_more(
+    begun: Callable[..., Run], cast: Cast, world: World
+) -> None:
+    people.grant(cast.publisher, "tier-2", actor=SYSTEM, granted_by=None)
+    put_in_force(cast, text(require=seats("tier-2")))
+    with time_machine.travel(timezone.now() + timedelta(hours=25)):
+        run = begun()
+        approve(run, cast.caller("publisher"))
+    assert world.effects["x"] == 1
+
+
+def test_a_policy_asks_for_a_second_factor_where_nothing_is_destroyed(
+    begun: Callable[..., Run], cast: Cast, world: World
+) -> None:
+    put_in_force(cast, text(step_up="true"))
+    run = begun(GATE.replace("SEAT", "tier-2") + BEHIND)
+    with pytest.raises(Refused) as refused:
+        approve(run, cast.caller("tier2"))
+    assert refused.value.rule == "not_stepped_up"
+    prove_decision(cast.caller("tier2"), open_request(run))
+    approve(run, cast.caller("tier2"))
+    assert world.effects["x"] == 1

@@ -15,6 +15,7 @@ from playbooks.models import (
     Alternative,
     ApprovalRequest,
     Attempt,
+    BreakGlass,
     Case,
     CaseSubject,
     Connection,
@@ -26,12 +27,16 @@ from playbooks.models import (
     IdempotencyKey,
     Membership,
     NeverTouch,
+    Notice,
+    NoticeChannel,
+    NoticeRules,
     PermitUse,
     Playbook,
     PlaybookVersion,
     Policy,
     PolicyVersion,
     Principal,
+    ProfileChange,
     Question,
     Rota,
     Run,
@@ -39,12 +44,14 @@ from playbooks.models import (
     Shift,
     Source,
     Step,
+    StepUp,
     Team,
     TeamMembership,
     Token,
     Turn,
 )
 from playbooks.models.audit import AuditEntry, AuditStream
+from playbooks.models.break_glass import BreakGlassReview
 from playbooks.models.decisions import Decision
 
 Rows = Mapping[type[Model], Model]
@@ -64,8 +71,11 @@ def make_rows() -> Rows:
         *_request(step, people[0]),
         _delegation(*people),
         _shift(people[0]),
+        *_broken(step.requests.get(), *people),
         *_waiting(step),
         *_held(version.playbook, people[0]),
+        *_told(people[0]),
+        _profile(*people),
         *_governed(step, *people),
         *_teams(case, people[0]),
         *_entry(),
@@ -196,6 +206,44 @@ def _request(
     )
 
 
+def _broken(
+    request: ApprovalRequest, person: Principal, reviewer: Principal
+) -> tuple[StepUp, BreakGlass, BreakGlassReview]:
+    now = timezone.now()
+    proof = StepUp.objects.create(
+        person=person,
+        session="a session",
+        purpose="break_glass",
+        nonce="8" * 64,
+        digest=request.digest,
+        issued_at=now,
+        expires_at=now,
+        method="passkey",
+        proven_at=now,
+        used_at=now,
+    )
+    glass = BreakGlass.objects.create(
+        request=request,
+        person=person,
+        person_name=person.name,
+        reason="It spreads.",
+        digest=request.digest,
+        broken_at=now,
+        until=now + timedelta(minutes=30),
+        facts={},
+    )
+    review = BreakGlassReview.objects.create(
+        break_glass=glass,
+        reviewer=reviewer,
+        reviewer_name=reviewer.name,
+        finding="justified",
+        comment="It did spread.",
+        reviewed_at=now,
+        facts={},
+    )
+    return proof, glass, review
+
+
 def _delegation(person: Principal, substitute: Principal) -> Delegation:
     now = timezone.now()
     return Delegation.objects.create(
@@ -248,6 +296,24 @@ def _held(playbook: Playbook, person: Principal) -> tuple[Connection, Hold]:
             released_at=now,
         ),
     )
+
+
+def _profile(proposed_by: Principal, confirmed_by: Principal) -> ProfileChange:
+    row = ProfileChange(profile="pair", reason="There are two of us.", proposed_at=timezone.now())
+    row.proposed_by, row.confirmed_by, row.takes_effect_at = proposed_by, confirmed_by, row.proposed_at
+    row.save(force_insert=True)
+    return row
+
+
+def _told(person: Principal) -> tuple[NoticeRules, NoticeChannel, Notice]:
+    now = timezone.now()
+    channel = NoticeChannel(person=person, medium="apprise", name="Phone", service="Pushover")
+    channel.added_by, channel.added_at = person, now
+    channel.save(force_insert=True)
+    notice = Notice(person=person, channel=channel, medium="apprise", key="once", kind="run_ended")
+    notice.created_at = notice.due_at = now
+    notice.save(force_insert=True)
+    return NoticeRules.objects.create(person=person), channel, notice
 
 
 def _governed(

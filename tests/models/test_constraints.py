@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from playbooks.models import (
     Alternative,
     ApprovalRequest,
     Attempt,
+    BreakGlass,
     Case,
     CaseSubject,
     Connection,
@@ -30,21 +31,27 @@ from playbooks.models import (
     IdempotencyKey,
     Membership,
     NeverTouch,
+    Notice,
+    NoticeChannel,
+    NoticeRules,
     PermitUse,
     PlaybookVersion,
     PolicyVersion,
     Principal,
+    ProfileChange,
     Question,
     Run,
     Seat,
     Shift,
     Source,
     Step,
+    StepUp,
     TeamMembership,
     Token,
     Turn,
 )
 from playbooks.models.audit import AuditEntry, AuditStream
+from playbooks.models.break_glass import BreakGlassReview
 from playbooks.models.decisions import Decision
 from tests.databases import take_down
 from tests.models.rows import Rows, make_rows
@@ -54,6 +61,7 @@ OTHER = "other_gate"  # a step that nothing is about yet
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 IN_FORCE = {"released_by": None, "released_at": None}
 EVERYTHING = {"scope": "everything", "playbook": None}
+SHARED = {"person": None, "role": "night-watch"}
 OF_CONNECTION = {"scope": "connection", "playbook": None, "connection": Connection}
 
 
@@ -126,6 +134,16 @@ VIOLATIONS: list[tuple[str, Again]] = [
         "a_verdict_approves_or_denies",
         Again(Decision, {"person": BEN, "verdict": "abstain", "comment": "Unsure."}),
     ),
+    ("the_purpose_of_a_step_up_is_known", Again(StepUp, {"purpose": "fun"})),
+    ("a_proof_has_its_method_and_its_moment", Again(StepUp, {"method": "charm"})),
+    ("a_proof_has_its_method_and_its_moment", Again(StepUp, {"proven_at": None, "used_at": None})),
+    ("only_a_proof_is_used", Again(StepUp, {"method": "", "proven_at": None})),
+    ("nobody_stands_by_for_themselves", Again(BreakGlass, {"second": ANN})),
+    ("a_break_glass_has_its_reason", Again(BreakGlass, {"reason": ""})),
+    ("a_break_glass_ends_after_it_began", Again(BreakGlass, {"until": LONG_AGO})),
+    ("only_a_receipt_that_is_owed_is_settled", Again(BreakGlass, {"settled_at": LONG_AGO})),
+    ("a_review_finds_it_justified_or_not", Again(BreakGlassReview, {"finding": "perhaps"})),
+    ("a_review_says_what_was_found", Again(BreakGlassReview, {"comment": ""})),
     ("nobody_stands_in_for_themselves", Again(Delegation, {"substitute": ANN})),
     ("a_delegation_ends_after_it_begins", Again(Delegation, {"ends_at": LONG_AGO})),
     ("a_stream_is_kept_once", Again(AuditStream)),
@@ -203,6 +221,37 @@ VIOLATIONS: list[tuple[str, Again]] = [
     ("everything_is_held_once", Again(Hold, {**EVERYTHING, **IN_FORCE}, twice=True)),
     ("a_playbook_is_held_once", Again(Hold, IN_FORCE, twice=True)),
     ("a_connection_is_held_once", Again(Hold, {**OF_CONNECTION, **IN_FORCE}, twice=True)),
+    (
+        "quiet_hours_have_a_beginning_and_an_end",
+        Again(NoticeRules, {"person": BEN, "quiet_from": time(22)}),
+    ),
+    (
+        "quiet_hours_have_a_beginning_and_an_end",
+        Again(NoticeRules, {"person": BEN, "quiet_until": time(7)}),
+    ),
+    ("the_medium_of_a_channel_is_known", Again(NoticeChannel, {**SHARED, "medium": "drums"})),
+    ("a_channel_is_a_persons_service_or_shared_by_a_role", Again(NoticeChannel, {"role": "night-watch"})),
+    ("a_channel_is_a_persons_service_or_shared_by_a_role", Again(NoticeChannel, {"person": None})),
+    (
+        "a_channel_is_a_persons_service_or_shared_by_a_role",
+        Again(NoticeChannel, {"medium": "email", "mailbox": "ann@example.org"}),
+    ),
+    ("a_channel_for_mail_has_a_mailbox", Again(NoticeChannel, {**SHARED, "medium": "email"})),
+    ("a_channel_for_mail_has_a_mailbox", Again(NoticeChannel, {"mailbox": "ann@example.org"})),
+    (
+        "a_request_is_decided_under_a_known_profile",
+        Again(ApprovalRequest, {"status": "denied", "profile": "x"}),
+    ),
+    ("a_profile_is_team_pair_or_solo", Again(ProfileChange, {"profile": "trio", "confirmed_by": None})),
+    ("who_confirms_a_profile_did_not_propose_it", Again(ProfileChange, {"confirmed_by": ANN})),
+    (
+        "one_profile_waits_for_confirmation",
+        Again(ProfileChange, {"confirmed_by": None, "takes_effect_at": None}, twice=True),
+    ),
+    ("nobody_is_told_the_same_twice", Again(Notice)),
+    ("the_status_of_a_notice_is_known", Again(Notice, {"key": "2", "status": "gone"})),
+    ("the_kind_of_a_notice_is_known", Again(Notice, {"key": "2", "kind": "weather"})),
+    ("a_notice_goes_to_somebody", Again(Notice, {"key": "2", "person": None, "channel": None})),
     ("somebody_is_in_a_team_once", Again(TeamMembership)),
     ("a_case_is_about_somebody_once", Again(CaseSubject)),
     *((f"a_{each._meta.model_name}_is_given_once", Again(each)) for each in GRANT_TABLES),
@@ -214,6 +263,7 @@ ALLOWED = [
     *(Again(ApprovalRequest, {"status": each}) for each in ("denied", "expired", "voided", "withdrawn")),
     Again(Seat, {"position": 1, "filled_by": None}),
     Again(Decision, {"person": BEN, "verdict": "deny", "comment": "Not at noon."}),
+    Again(StepUp, {"nonce": "9" * 64, "method": "", "proven_at": None, "used_at": None}),
     Again(Delegation),
     Again(Alternative, {"role": "day-watch"}),
     Again(Shift, {"withdrawn_by": BEN, "withdrawn_at": LONG_AGO}),
@@ -239,6 +289,12 @@ ALLOWED = [
     Again(Hold),
     Again(Hold, EVERYTHING, twice=True),
     Again(Hold, OF_CONNECTION, twice=True),
+    Again(NoticeRules, {"person": BEN, "quiet_from": time(22), "quiet_until": time(7)}),
+    Again(ProfileChange, {"confirmed_by": None, "takes_effect_at": None}),
+    Again(NoticeChannel, SHARED),
+    Again(NoticeChannel, {**SHARED, "medium": "email", "mailbox": "soc@example.org"}),
+    Again(Notice, {"key": "2", "person": None}),
+    Again(Notice, {"key": "2", "channel": None}),
     *(Again(Hold, {**scope, **IN_FORCE}) for scope in ({}, EVERYTHING, OF_CONNECTION)),
     *(Again(each, ENDED, twice=True) for each in (Membership, TeamMembership, CaseSubject, *GRANT_TABLES)),
 ]

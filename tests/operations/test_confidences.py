@@ -8,13 +8,13 @@ from playbooks import access
 from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Case, Principal, Run
-from playbooks.operations import cases, confidences, people
+from playbooks.operations import cases, confidences, identities, people
 from playbooks.operations.approvals import decide
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from tests.api.callers import at_the_gate
 from tests.cast import Cast
-from tests.teams import case_of_nobody, named_in_log
+from tests.teams import case_of_nobody, make_person, named_in_log
 
 WHY = "It concerns one of us."
 
@@ -95,6 +95,16 @@ def test_case_62_no_role_and_no_naming_shows_somebody_the_case_that_is_about_the
     person = getattr(cast, name)
     Principal.objects.filter(pk=person.pk).update(is_superuser=True)
     assert not sees(person, case)
+
+
+def test_case_62_neither_by_another_account_of_theirs(cast: Cast) -> None:
+    run, request = at_the_gate(cast)
+    second = make_person("second", "tier-2")
+    identities.link(second, cast.author, caller=None)
+    confidences.name_subject(run.case_id, "author", caller=cast.caller("analyst"), reason=WHY)
+    assert not sees(second, run.case)
+    with pytest.raises(Hidden):
+        decide(request.pk, caller=Caller(second), verdict=Verdict.APPROVE, shown_digest=request.digest)
 
 
 def test_nobody_says_that_a_case_is_no_longer_about_themselves(cast: Cast) -> None:

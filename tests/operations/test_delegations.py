@@ -242,3 +242,16 @@ def test_a_substitute_with_the_role_decides_in_their_own_name(cast: Cast) -> Non
     decide(cast, "netowner", request)
     executor.drive(run.pk, worker="test")
     assert replayed(run).approved_actions == 1
+
+
+def test_an_approver_who_comes_to_stand_in_for_the_requester_before_it_runs_has_not_approved(
+    cast: Cast,
+) -> None:
+    run, request = at_the_gate(cast)
+    for person in ("tier2", "netowner"):
+        decide(cast, person, request)
+    name(cast, "analyst", "tier2")
+    executor.drive(run.pk, worker="test")
+    request.refresh_from_db()
+    run.refresh_from_db()
+    assert (request.status, run.status) == ("voided", "waiting")

@@ -46,3 +46,16 @@ def test_scripts_that_cannot_run_are_named_only_where_there_are_any(
     assert why not in complaints()
     publish(cast, NESTED)
     assert f"The scripts of nested cannot run here. {why}" in complaints()
+
+
+def test_an_installation_without_policies_is_told_so(cast: Cast) -> None:
+    assert "No policy is in force" in complaints()
+
+
+def test_policies_whose_seats_nobody_could_fill_are_named(cast: Cast, default_policies: None) -> None:
+    said = complaints()
+    assert (
+        "what the policy destroying-takes-two asks: it needs somebody else with the role asset-owner" in said
+    )
+    assert "change-in-production" not in said
+    assert "No policy is in force" not in said

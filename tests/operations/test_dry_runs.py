@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from playbooks.domain.policies.never_touch import TargetKind
 from playbooks.models import PlaybookVersion
-from playbooks.operations import dry_runs, people, playbooks
+from playbooks.operations import dry_runs, never_touch, people, playbooks
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.dry_runs import About, DryRun
 from tests.cast import ATTACKER, Cast, connect, publish
@@ -98,3 +99,42 @@ def test_ten_thousand_turns_are_walked_and_twenty_are_shown(cast: Cast, block: P
     assert (told.status, told.outputs) == ("succeeded", {"count": 10_000})
     assert (len(told.path[0].turns), told.path[0].turns_left_out) == (20, 9_980)
     assert any("first 20 turns" in note for note in told.notes)
+
+
+UNGUARDED = """\
+playbook: unguarded
+title: Unguarded
+steps:
+  - id: block
+    do: nftables.block_address
+    using: edge-firewall
+    with: {address: 203.0.113.9, hours: 24}
+"""
+
+
+def test_it_tells_what_policies_would_ask_where_no_gate_does(
+    cast: Cast, block: PlaybookVersion, default_policies: None
+) -> None:
+    told = walk(cast, publish(cast, UNGUARDED))
+    (approval,) = told.approvals
+    assert (approval.step, approval.seats) == ("block", ("tier-2",))
+    assert approval.policies == ("change-in-production 1",)
+    assert "change-in-production 1" in approval.question
+    assert statuses(told) == {"block": "taken"}
+
+
+def test_a_gate_that_asks_enough_asks_no_more_in_a_dry_run(
+    cast: Cast, block: PlaybookVersion, default_policies: None
+) -> None:
+    (approval,) = walk(cast, block, sample=SAMPLE).approvals
+    assert approval.seats == ("tier-2", "network-owner")
+    assert approval.policies == ("change-in-production 1",)
+
+
+def test_it_tells_what_a_policy_would_forbid_and_what_is_never_touched(
+    cast: Cast, block: PlaybookVersion
+) -> None:
+    never_touch.add(TargetKind.ADDRESS, "203.0.113.0/24", caller=cast.caller("author"), reason="Ours.")
+    told = walk(cast, publish(cast, UNGUARDED))
+    assert statuses(told) == {"block": "failed"}
+    assert told.path[0].sentence == "203.0.113.9 is never touched (address 203.0.113.0/24): Ours."

@@ -6,7 +6,7 @@ import pytest
 
 from playbooks import executor
 from playbooks.domain.statuses import RequestStatus, Verdict
-from playbooks.models import ApprovalRequest, Principal, PrincipalKind, Token
+from playbooks.models import ApprovalRequest, Attempt, Principal, PrincipalKind, Token
 from playbooks.operations import approvals, people, playbooks, runs
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Refused
@@ -46,8 +46,9 @@ def test_a_token_decides_nothing_even_of_somebody_entitled(
         assert rules(request_at_gate, caller, verdict) == ["token_not_person"]
 
 
+@pytest.mark.parametrize(("owner", "also"), [("compliance", []), ("analyst", ["same_person_other_account"])])
 def test_a_service_account_decides_nothing_even_with_the_role(
-    cast: Cast, request_at_gate: ApprovalRequest
+    cast: Cast, request_at_gate: ApprovalRequest, owner: str, also: list[str]
 ) -> None:
     robot = people.create(
         "robot",
@@ -56,9 +57,9 @@ def test_a_service_account_decides_nothing_even_with_the_role(
         password="only-for-tests",
         roles=["tier-2"],
         kind=PrincipalKind.SERVICE,
-        owner=cast.analyst,
+        owner=getattr(cast, owner),
     )
-    assert rules(request_at_gate, Caller(robot)) == ["token_not_person"]
+    assert rules(request_at_gate, Caller(robot)) == ["token_not_person", *also]
 
 
 @pytest.mark.parametrize("roles", [[], ["administrator"], ["analyst", "publisher", "compliance-officer"]])
@@ -159,3 +160,26 @@ def test_no_never_becomes_yes_by_less(
     else:
         assert rules(request_at_gate, cast.caller("netowner"), Verdict.DENY) == []
     assert set(before) <= set(rules(request_at_gate, cast.caller(who)))
+
+
+def test_a_role_by_the_requesters_gift_fills_no_seat_for_those_who_come_later(
+    cast: Cast, request_at_gate: ApprovalRequest
+) -> None:
+    """By the gift the network owner would move over, and make room for a second network owner."""
+    people.grant(cast.netowner, "tier-2", actor=SYSTEM, granted_by=cast.analyst)
+    people.grant(cast.outsider, "network-owner", actor=SYSTEM, granted_by=None)
+    assert rules(request_at_gate, Caller(cast.netowner)) == []
+    assert rules(request_at_gate, Caller(cast.outsider)) == ["seat_taken"]
+
+
+def test_a_role_that_the_requester_gives_back_no_longer_carries_the_approval_to_the_run(
+    cast: Cast, request_at_gate: ApprovalRequest
+) -> None:
+    for person in (cast.tier2, cast.netowner):
+        assert rules(request_at_gate, Caller(person)) == []
+    people.revoke(cast.tier2, "tier-2", actor=SYSTEM)
+    people.grant(cast.tier2, "tier-2", actor=SYSTEM, granted_by=cast.analyst)
+    executor.drive(request_at_gate.run_id, worker="test")
+    request_at_gate.refresh_from_db()
+    assert request_at_gate.status == RequestStatus.VOIDED
+    assert not Attempt.objects.filter(step__run=request_at_gate.run_id, step__key="block").exists()

@@ -14,7 +14,7 @@ from playbooks.access.grants import GRANTS
 from playbooks.domain.roles import PERMISSIONS as KNOWN
 from playbooks.domain.verbs import Verb
 from playbooks.models import Case, Connection, Playbook, Source
-from playbooks.operations import cases, grants, people, roles, teams
+from playbooks.operations import cases, grants, identities, people, roles, teams
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.grants import PERMISSIONS, To
 from playbooks.operations.objects import KINDS
@@ -120,6 +120,17 @@ def test_case_24_nobody_gives_themselves_a_right(cast: Cast) -> None:
             give_case(cast, case, to, "work_case")
         assert refused.value.rule == "grantor_is_beneficiary"
     assert not GRANTS[Case].to_person.history.exists()
+
+
+def test_case_13_nobody_gives_a_right_to_their_other_account(cast: Cast) -> None:
+    identities.link(make_person("second"), cast.admin, caller=None)
+    for tried in (
+        lambda: give_case(cast, case_of_nobody(), To(person="second")),
+        lambda: roles.give("second", "tier-2", caller=cast.caller("admin")),
+    ):
+        with pytest.raises(Refused) as refused:
+            tried()
+        assert refused.value.rule == "grantor_is_beneficiary"
 
 
 @pytest.mark.parametrize(

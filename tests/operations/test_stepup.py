@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from playbooks.domain.stepup import Method, Need, Purpose, need_of, need_of_decision
-from playbooks.models import FactorUse, Principal, StepUp
+from playbooks.models import FactorUse, PrincipalKind, StepUp
 from playbooks.operations import people, stepup
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Missing, Refused
@@ -54,6 +54,19 @@ def test_a_passkey_proves_what_its_challenge_was_made_of_and_that_once(cast: Cas
     assert not consumed(OWN, tier2)
     (proven,) = bodies("stepup.proven")
     assert (proven["method"], proven["digest"], proven["verdict"]) == ("passkey", DIGEST, "approve")
+
+
+def test_of_two_who_found_the_same_proof_at_once_one_uses_it(cast: Cast) -> None:
+    """Two windows of one session: both have looked before either has used it."""
+    tier2, now = cast.caller("tier2"), timezone.now()
+    prove(tier2, OWN)
+    one, other = (stepup.proof_for(OWN, caller=tier2, now=now + timedelta(seconds=1)) for _ in range(2))
+    assert one is not None
+    assert one == other
+    with transaction.atomic():
+        stepup.use(one, OWN, now=now)
+    with pytest.raises(Refused, match="used for something else"), transaction.atomic():
+        stepup.use(other, OWN, now=now)
 
 
 def test_a_proof_of_the_last_five_minutes_is_enough_for_what_does_not_destroy(cast: Cast) -> None:
@@ -188,9 +201,14 @@ def test_too_many_failures_lock_whatever_follows_for_a_while(cast: Cast, any_tim
 
 def test_neither_a_token_nor_a_service_account_nor_a_command_proves_anything(cast: Cast) -> None:
     people.issue_token(cast.tier2, actor=SYSTEM, scopes=["runs"])
-    robot = people.create("robot", actor=SYSTEM, name="Robot", password=PASSWORD)
-    Principal.objects.filter(pk=robot.pk).update(kind="service")
-    robot.refresh_from_db()
+    robot = people.create(
+        "robot",
+        actor=SYSTEM,
+        name="Robot",
+        password=None,
+        kind=PrincipalKind.SERVICE,
+        owner=cast.author,
+    )
     prove(cast.caller("tier2"), FRESH)
     session = cast.caller("tier2").session
     for caller in (

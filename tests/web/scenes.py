@@ -12,7 +12,7 @@ from playbooks import executor
 from playbooks.domain.exits import Reason, Standing
 from playbooks.domain.outcomes import Failed, Succeeded
 from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
-from playbooks.models import Connection, HoldScope, Run
+from playbooks.models import Connection, HoldScope, ProfileChange, Run
 from playbooks.operations import answers, approvals, holds, rollbacks, runs, stopping
 from tests.cast import Cast, publish
 from tests.executor.world import BROKEN, LOST, World
@@ -187,6 +187,16 @@ def receipt(stage: Stage) -> Run:
     return stage.approve(stage.begin(gate + do("wipe", "destroy"), title="Wipe a disk"))
 
 
+def delay(stage: Stage) -> Run:
+    """One person alone, who asked for it."""
+    now = timezone.now()
+    ProfileChange.objects.create(profile="solo", reason="Alone.", proposed_at=now, takes_effect_at=now)
+    gate = "  - id: gate\n    approve: Block it?\n    seats: [{role: tier-2}]\n"
+    run = stage.approve(stage.begin(gate + do("block"), title="Block it alone"))
+    ProfileChange.objects.all().delete()
+    return run
+
+
 def slot(stage: Stage) -> Run:
     """Another run has taken the only place, with a job."""
     stage.limit(most_at_once=1)
@@ -325,6 +335,7 @@ SCENES: Mapping[Reason, Scene] = {
     WaitReason.JOB: job,
     WaitReason.RETRY: retry,
     WaitReason.RECEIPT: receipt,
+    WaitReason.DELAY: delay,
     WaitReason.SLOT: slot,
     WaitReason.RATE: rate,
     WaitReason.HOLD: hold,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 from django.urls import reverse
 
+from playbooks.domain.policies.asking import LIMIT
 from playbooks.operations import people
 from playbooks.operations.caller import SYSTEM
 from playbooks.queries import approvals as queries
 from playbooks.queries.deciders import deciders
+from playbooks.queries.seat_sources import sources_of
 from tests.web.conftest import Look, World
 
 
@@ -71,3 +75,16 @@ def test_a_printed_request_has_what_an_auditor_needs(world: World, look: Look) -
     assert text.count(world.request.digest) >= 3
     assert "from 127.0.0.1" in text
     assert "127.0.0.1" not in look("netowner").get(address).content.decode()
+
+
+def test_each_seat_says_which_rule_asks_for_it(world: World) -> None:
+    subject = json.loads(world.request.subject)
+    more = {"two-people 3": {"digest": "", "seats": [{"role": "publisher", "met_by": []}], "step_up": ""}}
+    limit = {LIMIT: {"digest": "", "seats": [{"role": "asset-owner", "met_by": []}], "step_up": ""}}
+    asked = {**subject, "seats": [*subject["seats"], "asset-owner", "publisher"], "policies": more | limit}
+    assert sources_of(world.request, asked) == (
+        "“gate” of block-attacker 1",
+        "“gate” of block-attacker 1",
+        "the limit of its connection",
+        "the policy two-people 3",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from playbooks import executor
@@ -36,6 +37,24 @@ def test_the_switch_makes_somebody_else_and_says_so_in_the_log(demo: None, world
     entry = reading.entries(verb=Verb.SIGNIN_SUCCEEDED).first()
     assert entry is not None
     assert (entry.subject_label, entry.outcome) == ("Tier2", "demo switch")
+
+
+def test_the_demo_says_so_on_every_page_also_before_the_sign_in_and_on_errors(
+    demo: None, world: World, look: Look
+) -> None:
+    browser, nobody = look("analyst"), Client()
+    answers = [
+        browser.get(reverse("inbox")),
+        browser.get(reverse("keys")),
+        nobody.get("/accounts/login/"),
+        nobody.get("/accounts/logout/"),
+        nobody.get("/no-such-page/"),
+        browser.get(reverse("person", args=["tier2"])),
+        nobody.get(reverse("first-administrator", args=["guess"])),
+    ]
+    assert [each.status_code for each in answers] == [200, 200, 200, 302, 404, 403, 404]
+    for answer in answers:
+        assert answer.status_code == 302 or b"<strong>Demo</strong>" in answer.content
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", ""])

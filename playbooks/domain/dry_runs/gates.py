@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,23 +11,32 @@ from playbooks.domain.actions import Effect
 from playbooks.domain.dry_runs.ledger import LOOK_EVERY
 from playbooks.domain.dry_runs.record import MOST_TURNS, WouldBeApproval
 from playbooks.domain.dry_runs.walk import NOT_STARTED, LiveStep, Request, Target, Walk
-from playbooks.domain.dry_runs.world import Call
+from playbooks.domain.dry_runs.world import Call, Ruled
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.frames import enclosing
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.planner import CONDITION
+from playbooks.domain.policies.asking import (
+    Asked,
+    as_asked,
+    beyond_limit,
+    kept_and_new,
+    own_question,
+    seats_with,
+    why_asked,
+)
+from playbooks.domain.policies.judging import Matched
 from playbooks.domain.statuses import StepStatus
-from playbooks.domain.subject import first_difference
+from playbooks.domain.subject import Covered, first_difference
 
-OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
-BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
 DENIED = "Denied, as was chosen."
 LATE = "Nobody decided in time, so it counts as denied."
 STAYS_OPEN = {
     "escalate": "Nobody decided in time: it is escalated, again and again, until somebody does.",
     "hold": "Nobody decided in time: it stays open, marked as late, until somebody does.",
 }
+FIND_OWNER = "assets.find_owner"
 HIDDEN = (
     "The gate {gate} could not show what this would destroy. Give the step a gate of its own, after the steps "
     "that its parameters come from."
@@ -48,8 +57,7 @@ WAITS = Verdict(StepStatus.WAITING)
 
 def open_gate(walk: Walk, gate: LiveStep) -> None:
     """The gate waits for its request. Raises ExpressionError for a question that cannot be put."""
-    seats = walk.world.seats(walk.definition, gate.document)
-    request = _open(walk, gate, seats, walk.moment, changed="")
+    request = _open(walk, gate, walk.moment, changed="")
     _wait_for(walk, gate, request, "")
 
 
@@ -58,11 +66,14 @@ def authorize(walk: Walk, step: LiveStep, call: Call | None, now: str) -> Verdic
     effect = walk.world.effect(walk.definition, step.document)
     if effect == Effect.READ:
         return MAY_RUN
+    ruled = _ruled(walk, call)
+    if ruled.forbidden:
+        return Verdict(StepStatus.FAILED, ruled.forbidden)
     for gate in _gates(walk, step):
-        verdict = _verdict_of_gate(walk, step, gate, effect, now)
+        verdict = _verdict_of_gate(walk, step, gate, ruled.asking, now)
         if verdict is not MAY_RUN:
             return verdict
-    return MAY_RUN if call is None else _verdict_of_limit(walk, step, call, effect, now)
+    return MAY_RUN if call is None else _verdict_of_itself(walk, step, call, ruled, now)
 
 
 def frozen_at(walk: Walk, step: LiveStep) -> str:
@@ -87,12 +98,28 @@ def _gates(walk: Walk, step: LiveStep) -> list[LiveStep]:
     return [known[gate] for gate in ids]
 
 
-def _verdict_of_gate(walk: Walk, step: LiveStep, gate: LiveStep, effect: str, now: str) -> Verdict:
+def _ruled(walk: Walk, call: Call | None) -> Ruled:
+    if call is None:
+        return Ruled()
+    changed = walk.ledger.targets(call.place)
+    return walk.world.ruled(call, walk.context, _owners(walk), changed, walk.now)
+
+
+def _owners(walk: Walk) -> dict[str, object]:
+    """Whom targets belong to, by what the steps before have asked the asset list."""
+    asked = [step for step in walk.steps.values() if step.document.do == FIND_OWNER]
+    return {str(step.outputs.get("address")): step.outputs.get("owner", "") for step in asked}
+
+
+def _verdict_of_gate(
+    walk: Walk, step: LiveStep, gate: LiveStep, asking: Sequence[Matched], now: str
+) -> Verdict:
+    effect = walk.world.effect(walk.definition, step.document)
     if gate.status is not StepStatus.SUCCEEDED:
         return _past_closed_gate(walk, gate, effect)
     if gate.request is None:
         return Verdict(StepStatus.FAILED, f"No approval of the gate {gate.key} is in force.")
-    return _verdict_of_request(walk, step, gate.request, effect, now)
+    return _verdict_of_request(walk, step, gate.request, asking, now)
 
 
 def _past_closed_gate(walk: Walk, gate: LiveStep, effect: str) -> Verdict:
@@ -107,27 +134,44 @@ def _past_closed_gate(walk: Walk, gate: LiveStep, effect: str) -> Verdict:
     return Verdict(StepStatus.FAILED, f"The gate {gate.key} did not open, so this cannot run.")
 
 
-def _verdict_of_limit(walk: Walk, step: LiveStep, call: Call, effect: str, now: str) -> Verdict:
-    role = walk.world.beyond_limit(call, walk.ledger.targets(call.place))
-    if not role:
+def _verdict_of_itself(walk: Walk, step: LiveStep, call: Call, ruled: Ruled, now: str) -> Verdict:
+    """What no gate has approved, and what goes beyond a limit, is asked about by itself."""
+    wants_seats = any(each.seats for each in ruled.asking)
+    asking = list(ruled.asking) if wants_seats and not _is_shown_by_a_gate(walk, step) else []
+    if asking and ruled.is_permitted:
         return MAY_RUN
-    if step.request is None:
-        request = _open(walk, step, (role,), walk.moment, changed=BEYOND)
-        _wait_for(walk, step, request, BEYOND)
-        return WAITS
-    return _verdict_of_request(walk, step, step.request, effect, now)
+    if role := walk.world.beyond_limit(call, walk.ledger.targets(call.place)):
+        asking.append(beyond_limit(role))
+    if step.request is not None:
+        return _verdict_of_request(walk, step, step.request, asking, now)
+    if not asking:
+        return MAY_RUN
+    asked = as_asked(asking)
+    request = _open(walk, step, walk.moment, changed=why_asked(asked), kept=asked)
+    _wait_for(walk, step, request, why_asked(request.policies))
+    return WAITS
 
 
-def _verdict_of_request(walk: Walk, step: LiveStep, request: Request, effect: str, now: str) -> Verdict:
-    gate = request.asking
-    is_shown = set(unknown_keys(step.key)).isdisjoint(request.not_covered)
-    if not is_shown and effect == Effect.DESTROY:
+def _is_shown_by_a_gate(walk: Walk, step: LiveStep) -> bool:
+    requests = [gate.request for gate in _gates(walk, step) if gate.status is StepStatus.SUCCEEDED]
+    return any(each is not None and _shows(each, step) for each in requests)
+
+
+def _shows(request: Request, step: LiveStep) -> bool:
+    return set(unknown_keys(step.key)).isdisjoint(request.not_covered)
+
+
+def _verdict_of_request(
+    walk: Walk, step: LiveStep, request: Request, asking: Sequence[Matched], now: str
+) -> Verdict:
+    gate, is_shown = request.asking, _shows(request, step)
+    if not is_shown and walk.world.effect(walk.definition, step.document) == Effect.DESTROY:
         return Verdict(StepStatus.FAILED, HIDDEN.format(gate=gate.key))
-    if is_shown and (changed := _difference(walk, step, request, now)):
+    if is_shown and (changed := _difference(walk, step, request, asking, now)):
         _wait_for(
             walk, step, request, f"Changed since it was approved: {changed}. It has to be approved again."
         )
-        _renew(walk, request, changed, now)
+        _renew(walk, request, asking, changed, now)
         return WAITS
     if request.is_open:
         _wait_for(walk, step, request, f"The gate {gate.key} is asked about again.")
@@ -135,15 +179,19 @@ def _verdict_of_request(walk: Walk, step: LiveStep, request: Request, effect: st
     return MAY_RUN
 
 
-def _difference(walk: Walk, step: LiveStep, request: Request, now: str) -> str:
+def _difference(walk: Walk, step: LiveStep, request: Request, asking: Sequence[Matched], now: str) -> str:
     document = step.document
     sent = walk.world.covered(walk.definition, document, step.frame.scope(now), step.key)
-    return first_difference(request.covered.get(step.key), sent.as_json(), f"covered.{step.key}")
+    policies = kept_and_new(request.policies, request.seats, asking)
+    return first_difference(
+        request.covered.get(step.key), sent.as_json(), f"covered.{step.key}"
+    ) or first_difference(request.policies, policies, "policies")
 
 
-def _renew(walk: Walk, request: Request, changed: str, now: str) -> None:
+def _renew(walk: Walk, request: Request, asking: Sequence[Matched], changed: str, now: str) -> None:
     """It is asked again about what it says now; whoever waited for it waits for the new one."""
-    renewed = _open(walk, request.asking, request.seats, now, changed=changed)
+    kept = kept_and_new(request.policies, request.seats, asking)
+    renewed = _open(walk, request.asking, now, changed=changed, kept=kept)
     renewed.waiting, request.waiting = request.waiting, []
 
 
@@ -158,21 +206,31 @@ def _wait_for(walk: Walk, step: LiveStep, request: Request, sentence: str) -> No
     request.waiting.append(step)
 
 
-def _open(walk: Walk, asking: LiveStep, seats: tuple[str, ...], now: str, *, changed: str) -> Request:
-    document = asking.document
-    covered, unknown = _compose(walk, asking, now)
-    question = str(render(document.approve or OWN_QUESTION.format(step=asking.key), asking.frame.scope(now)))
+def _open(walk: Walk, asking: LiveStep, now: str, *, changed: str, kept: Asked | None = None) -> Request:
+    """`kept` is what policies have asked before, or what somebody else asks."""
+    document, is_gate = asking.document, asking.document.kind == "approve"
+    own = walk.world.seats(walk.definition, document) if is_gate else ()
+    items, unknown = _compose(walk, asking, now)
+    asked = walk.world.asked(list(items.values()), walk.context, _owners(walk), walk.now)
+    policies = as_asked(asked) if kept is None else kept_and_new(kept, seats_with(own, kept), asked)
+    question = (
+        str(render(document.approve, asking.frame.scope(now)))
+        if is_gate
+        else own_question(asking.key, policies)
+    )
     walk.requests += 1
-    request = Request(asking, seats, now, walk.requests, covered, unknown)
+    covered = {key: item.as_json() for key, item in items.items()}
+    seats = tuple(seats_with(own, policies))
+    request = Request(asking, seats, now, walk.requests, covered, unknown, policies)
     asking.request = request
     _note(walk, request, question, changed)
     _schedule(walk, request)
     return request
 
 
-def _compose(walk: Walk, asking: LiveStep, now: str) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+def _compose(walk: Walk, asking: LiveStep, now: str) -> tuple[dict[str, Covered], list[str]]:
     """What is still to run behind the gate, turn by turn, by its key; and the keys of what is not known yet."""
-    covered: dict[str, Mapping[str, Any]] = {}
+    covered: dict[str, Covered] = {}
     unknown: list[str] = []
     for number, call in enumerate(_calls(walk, asking, now)):
         if number % LOOK_EVERY == 0:
@@ -193,10 +251,10 @@ def _calls(walk: Walk, asking: LiveStep, now: str) -> Iterator[FutureCall]:
     return calls_behind(walk.definition, asking.frame.path, asking.frame.scope(now), ids)
 
 
-def _item(walk: Walk, call: FutureCall) -> Mapping[str, Any]:
+def _item(walk: Walk, call: FutureCall) -> Covered:
     if call.scope is None:
         raise ExpressionError("How often this runs is not known yet.")
-    return walk.world.covered(walk.definition, call.document, call.scope, call.key).as_json()
+    return walk.world.covered(walk.definition, call.document, call.scope, call.key)
 
 
 def _note(walk: Walk, request: Request, question: str, changed: str) -> None:
@@ -217,6 +275,7 @@ def _note(walk: Walk, request: Request, question: str, changed: str) -> None:
             covered=tuple(request.covered.values())[:MOST_TURNS],
             covered_count=len(request.covered),
             not_covered=tuple(request.not_covered[:MOST_TURNS]),
+            policies=tuple(request.policies),
             changed=changed,
             chosen=_chosen(walk, asking),
             answered_before=tuple(walk.answered),

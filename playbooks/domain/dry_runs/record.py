@@ -89,7 +89,8 @@ class WouldBeApproval:
     """A request that people would be asked to decide.
 
     `covered` are the first MOST_TURNS of `covered_count` calls, as the request would show them; `not_covered` are
-    those of which not everything would be known. `changed` says why it would be asked again, empty the first time.
+    those of which not everything would be known. `policies` are those that ask for something in it, with their version.
+    `changed` says why it would be asked again, empty the first time.
     `answered_before` are the questions whose answerers could not decide it.
     """
 
@@ -105,6 +106,7 @@ class WouldBeApproval:
     covered: tuple[Mapping[str, Any], ...]
     covered_count: int
     not_covered: tuple[str, ...]
+    policies: tuple[str, ...]
     changed: str
     chosen: str
     answered_before: tuple[str, ...]

@@ -16,6 +16,7 @@ from playbooks.domain.dry_runs.world import Call, World, moment
 from playbooks.domain.frames import TOP, key_in
 from playbooks.domain.planner import Node, Progress, State
 from playbooks.domain.playbook import Step
+from playbooks.domain.policies.asking import Asked
 from playbooks.domain.scope import scope
 from playbooks.domain.statuses import STEP_ENDED, RunStatus, StepStatus, TurnStatus
 
@@ -42,6 +43,7 @@ class Request:
     number: int  # in the order in which they were opened
     covered: Mapping[str, Mapping[str, Any]]
     not_covered: Sequence[str]
+    policies: Asked  # what they ask in it
     is_open: bool = True
     waiting: list[LiveStep] = field(default_factory=list)
 

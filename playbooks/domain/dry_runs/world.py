@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -11,6 +11,7 @@ from playbooks.domain.actions import Action
 from playbooks.domain.definition import Definition
 from playbooks.domain.outcomes import Failed, Succeeded
 from playbooks.domain.playbook import Step
+from playbooks.domain.policies.judging import Matched
 from playbooks.domain.rollback import UndoCall
 from playbooks.domain.subject import Covered
 
@@ -40,6 +41,17 @@ class Answer:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """What policies say of a call: what they ask, why they forbid it (empty where they do not), and whether a permit
+    lets it run without an approval.
+    """
+
+    asking: tuple[Matched, ...] = ()
+    forbidden: str = ""
+    is_permitted: bool = False
+
+
 class World(Protocol):
     """What cannot be resolved is raised as an ExpressionError with its sentence."""
 
@@ -59,6 +71,16 @@ class World(Protocol):
         """The role that has to approve the call since its connection has changed as many targets as it may; empty
         where it has not. `changed` are the targets that this dry run would have changed there.
         """
+
+    def ruled(self, call: Call, context: Scope, owners: Scope, changed: Set[str], at: datetime) -> Ruled:
+        """What the policies in force say. `context` holds `alert` and `case`, `owners` whom targets belong to as far as
+        the asset list was asked, `changed` the targets that this dry run would have changed there.
+        """
+
+    def asked(
+        self, covered: Sequence[Covered], context: Scope, owners: Scope, at: datetime
+    ) -> tuple[Matched, ...]:
+        """What they ask for these calls, each policy once."""
 
     def preview(self, call: Call) -> Mapping[str, object]: ...
 

@@ -11,6 +11,7 @@ from playbooks.connectors import isolation
 from playbooks.queries import break_glass
 from playbooks.queries.health import health
 from playbooks.queries.playbooks import published_with
+from playbooks.queries.policy_quorums import has_policies, unfillable_policies
 from playbooks.queries.quorums import unfillable_gates, unfillable_requests
 
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         complaints = [
-            *(*_settings(), *_parts(), *_gates(), *_requests(), *_scripts()),
+            *(*_settings(), *_parts(), *_gates(), *_requests(), *_policies(), *_scripts()),
             *break_glass.complaints(),
         ]
         for complaint in complaints:
@@ -47,6 +48,22 @@ def _gates() -> list[str]:
         f"Nobody can open or answer {each.gate} of {each.playbook}: it needs somebody else with the role "
         f"{' and '.join(each.roles)}. Give it with manage.py person."
         for each in unfillable_gates()
+    ]
+
+
+NO_POLICY = (
+    "No policy is in force, so nothing but the gates of playbooks asks anybody. Install the default set with "
+    "manage.py default_policies, or write your own."
+)
+
+
+def _policies() -> list[str]:
+    if not has_policies():
+        return [NO_POLICY]
+    return [
+        f"Nobody can fill what the policy {each.policy} asks: it needs somebody else with the role "
+        f"{' and '.join(each.roles)}. Give it with manage.py person."
+        for each in unfillable_policies()
     ]
 
 

@@ -26,6 +26,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", default="", help="as people read it")
+        parser.add_argument("--email", help="where notices by mail go; empty for nowhere")
         parser.add_argument("--role", action="append", default=[], choices=sorted(ROLES), help="to give")
         parser.add_argument("--take", action="append", default=[], choices=sorted(ROLES), help="to take away")
         parser.add_argument("--identity", action="append", default=[], metavar="PROVIDER:SUBJECT")
@@ -48,6 +49,7 @@ class Command(BaseCommand):
         if any(options[each] for each in ("take", "deactivate", "take_identity", "own_person")):
             raise CommandError(f"There is nobody called {username}.")
         person = _create(username, options)
+        _set_email(person, options["email"])
         _link(person, options)
         self.stdout.write(f"{person} is there, as {username}.")
 
@@ -105,8 +107,18 @@ def _change(person: Principal, options: dict[str, Any]) -> None:
             people.revoke(person, role, actor=SYSTEM)
     except Missing as error:
         raise CommandError(str(error)) from error
+    _set_email(person, options["email"])
     if options["deactivate"]:
         people.deactivate(person, actor=SYSTEM)
+
+
+def _set_email(person: Principal, email: str | None) -> None:
+    if email is None:
+        return
+    try:
+        people.set_email(person, email, actor=SYSTEM)
+    except Invalid as error:
+        raise CommandError(str(error)) from error
 
 
 def _described(person: Principal) -> str:
