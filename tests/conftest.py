@@ -65,6 +65,7 @@ def _settings(settings: object, tmp_path: object) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
     settings.SOAR_HOME = tmp_path  # type: ignore[attr-defined]
     settings.STATIC_ROOT = tmp_path  # type: ignore[attr-defined]
+    settings.WHITENOISE_AUTOREFRESH = True  # type: ignore[attr-defined] # or each client lists all static files
 
 
 @pytest.fixture(autouse=True)
