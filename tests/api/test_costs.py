@@ -30,6 +30,8 @@ LOOKS: dict[str, Look] = {
 }
 WHO = {"entries": "compliance", "sources": "admin"}
 MOST = 16
+# Who may decide takes roles, substitutes, accounts, gifts, teams, seats and rules, each read once for all rows.
+MOST_OF_REQUESTS = {"inbox": 23, "approvals": 19}
 
 
 def cost(api: Api, look: Look) -> int:
@@ -48,7 +50,7 @@ def test_a_list_costs_the_same_for_one_row_and_for_many(cast: Cast, name: str) -
         executor.drive(start(cast, address=f"203.0.113.{number + 20}").pk, worker="test")
         session(cast.analyst).post("alerts/", {"title": "x", "severity": 1, "external_id": str(number)})
     many = cost(api, LOOKS[name])
-    assert many == one <= MOST
+    assert many == one <= MOST_OF_REQUESTS.get(name, MOST)
 
 
 def test_a_run_costs_the_same_whatever_its_steps(cast: Cast) -> None:

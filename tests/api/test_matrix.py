@@ -98,7 +98,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("playbooks/check/", "post"): Row(("see_playbook",)),
     ("playbooks/schema/", "get"): Row(),
     ("playbooks/<slug:slug>/", "get"): of_team("see_playbook", parts=PLAYBOOK),
-    ("playbooks/<slug:slug>/versions/", "post"): Row(("write_playbook",), parts=PLAYBOOK),
+    ("playbooks/<slug:slug>/versions/", "post"): of_team("write_playbook", parts=PLAYBOOK),
     ("playbooks/<slug:slug>/versions/<int:number>/", "get"): version("see_playbook"),
     ("playbooks/<slug:slug>/versions/<int:number>/submit/", "post"): version("write_playbook"),
     ("playbooks/<slug:slug>/versions/<int:number>/send-back/", "post"): Row(
