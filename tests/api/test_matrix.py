@@ -322,7 +322,7 @@ def test_everybody_gets_what_their_role_and_their_team_say(cast: Cast, role: str
 
 
 @pytest.mark.parametrize("role", [*ROLES, ""])
-def test_no_list_search_or_order_shows_what_is_not_within_reach(cast: Cast, role: str) -> None:
+def test_case_33_no_list_search_or_order_shows_what_is_not_within_reach(cast: Cast, role: str) -> None:
     """Case 33."""
     shelves = stand(cast)
     client = Client()

@@ -139,7 +139,9 @@ def test_json_lines_are_the_canonical_bytes(told: None, signer: Signer) -> None:
     ]
 
 
-def test_another_key_is_refused_even_the_bundles_own(told: None, signer: Signer, tmp_path: Path) -> None:
+def test_case_57_another_key_is_refused_even_the_bundles_own(
+    told: None, signer: Signer, tmp_path: Path
+) -> None:
     """57: who forges a bundle signs it too, so only the key that the auditor already had counts."""
     other = load_signer(tmp_path / "other")
     assert "no signature" in refusal(export(signer), other.key, tmp_path).reason
@@ -165,7 +167,9 @@ def counted(files: Files) -> Files:
     return {**files, "manifest.json": canonical(manifest)}
 
 
-def test_a_refusal_cannot_be_filtered_out_of_an_export(told: None, signer: Signer, tmp_path: Path) -> None:
+def test_case_56_a_refusal_cannot_be_filtered_out_of_an_export(
+    told: None, signer: Signer, tmp_path: Path
+) -> None:
     """56: entries, proofs and manifest rewritten together do not fit the export's own entry in the tree."""
     files = counted(without(unpack(export(signer)), b"decision.refused"))
     assert refusal(pack(files), signer.key, tmp_path).entry == "case/c-1#4 (export.made)"

@@ -83,7 +83,7 @@ def recover(run: Run) -> Run:
 @pytest.mark.parametrize("visits", [1, 2])
 @pytest.mark.parametrize("seam", list(Seam))
 @pytest.mark.parametrize("kind", ["safe", "keyed", "lookup"])
-def test_what_may_be_repeated_ends_with_one_effect(
+def test_case_45_what_may_be_repeated_ends_with_one_effect(
     begin: Begin, world: World, kind: str, seam: Seam, visits: int
 ) -> None:
     run = begin(STEPS.format(kind=kind))
@@ -95,7 +95,7 @@ def test_what_may_be_repeated_ends_with_one_effect(
 
 
 @pytest.mark.parametrize("seam", list(Seam))
-def test_what_must_never_be_repeated_is_asked_about(begin: Begin, world: World, seam: Seam) -> None:
+def test_case_45_what_must_never_be_repeated_is_asked_about(begin: Begin, world: World, seam: Seam) -> None:
     run = begin(STEPS.format(kind="never"))
     die_at(seam)
     drive_until_killed(run)

@@ -239,7 +239,7 @@ def test_tightening_a_policy_after_the_approval_asks_again_and_names_it(
     replay(run)
 
 
-def test_tightening_between_two_approvals_makes_the_second_one_stale(
+def test_case_43_tightening_between_two_approvals_makes_the_second_one_stale(
     begun: Callable[..., Run], cast: Cast, world: World
 ) -> None:
     put_in_force(cast, text(require=seats("tier-2", "network-owner")))
@@ -275,7 +275,7 @@ def test_a_policy_that_asks_nothing_more_voids_nothing(
     assert (run.status, world.effects["x"]) == (RunStatus.SUCCEEDED, 1)
 
 
-def test_lowering_a_quorum_and_then_asking_gains_nothing_for_a_day(
+def test_case_22_lowering_a_quorum_and_then_asking_gains_nothing_for_a_day(
     begun: Callable[..., Run], cast: Cast, world: World
 ) -> None:
     """22: the stricter of then and now holds."""
@@ -296,7 +296,7 @@ def test_after_that_day_the_lower_quorum_is_asked(
         assert seats_of(open_request(begun())) == ["tier-2"]
 
 
-def test_a_request_that_needs_a_policy_stays_blocked_when_the_policy_goes(
+def test_case_21_a_request_that_needs_a_policy_stays_blocked_when_the_policy_goes(
     begun: Callable[..., Run], cast: Cast, world: World, second: Caller
 ) -> None:
     """21: it is never satisfied by what is not there."""
@@ -328,7 +328,7 @@ def test_a_request_keeps_what_it_asked_also_after_that_day(
 # --- What cannot be told, and what is forbidden ---
 
 
-def test_a_policy_that_cannot_be_evaluated_lets_nothing_past_it(
+def test_case_21_a_policy_that_cannot_be_evaluated_lets_nothing_past_it(
     begun: Callable[..., Run], cast: Cast, world: World
 ) -> None:
     """21: a failing policy means blocked, and the sentence names it."""
@@ -363,7 +363,7 @@ def test_a_freeze_forbids_in_its_time_whoever_has_approved(
 # --- 35: a production target as a test ---
 
 
-def test_a_connection_that_was_just_marked_as_a_test_is_production_for_a_day(
+def test_case_35_a_connection_that_was_just_marked_as_a_test_is_production_for_a_day(
     begun: Callable[..., Run], cast: Cast, fake: Connection, world: World, default_policies: None
 ) -> None:
     connections.configure(
@@ -385,7 +385,7 @@ def test_a_connection_that_has_been_a_test_for_a_day_is_not_asked_about(
 # --- 34: splitting one big change into many small ones ---
 
 
-def test_many_small_runs_are_counted_together(cast: Cast, fake: Connection, world: World) -> None:
+def test_case_34_many_small_runs_are_counted_together(cast: Cast, fake: Connection, world: World) -> None:
     put_in_force(cast, text(limit="{targets: 2, within: hour, seats: [{role: tier-2}]}"))
     slug = published(cast, "small", act(target='"${ inputs.name }"'), "inputs: {name: {type: string}}\n")
     runs = [start(cast, slug, name=f"t{number}") for number in range(4)]
@@ -552,13 +552,13 @@ def test_a_permit_lets_run_what_was_agreed_to_beforehand_and_says_so(
         (["other"], ["waiting"]),  # its constraint
     ],
 )
-def test_past_its_caps_a_permit_permits_nothing(
+def test_case_61_past_its_caps_a_permit_permits_nothing(
     routine: None, small: Callable[[str], Run], names: list[str], expected: list[str]
 ) -> None:
     assert [small(name).status for name in names] == expected
 
 
-def test_past_its_date_a_permit_permits_nothing(routine: None, small: Callable[[str], Run]) -> None:
+def test_case_61_past_its_date_a_permit_permits_nothing(routine: None, small: Callable[[str], Run]) -> None:
     with time_machine.travel(timezone.now() + timedelta(days=11)):
         assert small("t1").status == "waiting"
 

@@ -123,7 +123,7 @@ def vote(
     return decide
 
 
-def test_two_who_fit_the_last_seat(people_at_work: Cast) -> None:
+def test_case_41_two_who_fit_the_last_seat(people_at_work: Cast) -> None:
     publish(people_at_work, GUARDED)
     for _ in range(ROUNDS):
         run, request = at_the_gate(people_at_work)
@@ -148,7 +148,7 @@ def test_two_who_fill_both_seats_at_once(people_at_work: Cast) -> None:
         assert request.status == RequestStatus.GRANTED
 
 
-def test_the_last_approval_against_a_denial(people_at_work: Cast, world: World) -> None:
+def test_case_41_the_last_approval_against_a_denial(people_at_work: Cast, world: World) -> None:
     publish(people_at_work, GUARDED)
     for _ in range(ROUNDS):
         run, request = at_the_gate(people_at_work)
@@ -164,7 +164,7 @@ def test_the_last_approval_against_a_denial(people_at_work: Cast, world: World) 
         assert (request.status, ran) == (("denied", False) if "deny" in verdicts else ("consumed", True))
 
 
-def test_the_last_approval_against_cancelling(people_at_work: Cast, world: World) -> None:
+def test_case_41_the_last_approval_against_cancelling(people_at_work: Cast, world: World) -> None:
     publish(people_at_work, GUARDED)
     for _ in range(ROUNDS):
         run, request = at_the_gate(people_at_work)
@@ -180,7 +180,7 @@ def test_the_last_approval_against_cancelling(people_at_work: Cast, world: World
     assert not world.effects
 
 
-def test_the_last_approval_against_the_deadline(people_at_work: Cast) -> None:
+def test_case_41_the_last_approval_against_the_deadline(people_at_work: Cast) -> None:
     publish(people_at_work, GUARDED)
     for _ in range(ROUNDS):
         run, request = at_the_gate(people_at_work)
@@ -197,7 +197,7 @@ def test_the_last_approval_against_the_deadline(people_at_work: Cast) -> None:
             assert (request.status, gate.status) == (RequestStatus.GRANTED, "succeeded")
 
 
-def test_two_workers_and_one_run(people_at_work: Cast, world: World) -> None:
+def test_case_42_two_workers_and_one_run(people_at_work: Cast, world: World) -> None:
     publish(people_at_work, FREE)
     for number in range(1, ROUNDS + 1):
         run = runs.start("free", caller=people_at_work.caller("analyst"))
@@ -253,7 +253,7 @@ def suricata_event(number: int) -> dict[str, object]:
     return {**EVENT, "flow_id": 1000 + number}
 
 
-def test_a_double_click_on_a_decision_is_one_decision(people_at_work: Cast) -> None:
+def test_case_44_a_double_click_on_a_decision_is_one_decision(people_at_work: Cast) -> None:
     publish(people_at_work, GUARDED)
     for number in range(ROUNDS):
         _, request = at_the_gate(people_at_work)
@@ -262,7 +262,7 @@ def test_a_double_click_on_a_decision_is_one_decision(people_at_work: Cast) -> N
         assert Decision.objects.filter(request=request).count() == 1
 
 
-def test_a_double_click_without_a_key_is_one_decision(people_at_work: Cast) -> None:
+def test_case_44_a_double_click_without_a_key_is_one_decision(people_at_work: Cast) -> None:
     publish(people_at_work, GUARDED)
     for _ in range(ROUNDS):
         _, request = at_the_gate(people_at_work)

@@ -107,7 +107,7 @@ def test_a_holder_runs_past_the_gate_and_nothing_calls_it_approved(
     assert glass.until - glass.broken_at == timedelta(minutes=30)
 
 
-def test_nobody_does_it_without_the_right_not_even_a_superuser_who_administers(
+def test_case_47_nobody_does_it_without_the_right_not_even_a_superuser_who_administers(
     cast: Cast, request_: ApprovalRequest
 ) -> None:
     people.grant(cast.admin, "publisher", actor=SYSTEM, granted_by=None)
@@ -118,7 +118,9 @@ def test_nobody_does_it_without_the_right_not_even_a_superuser_who_administers(
     assert request_.status == RequestStatus.OPEN
 
 
-def test_nobody_does_it_without_a_proof_over_exactly_this(cast: Cast, request_: ApprovalRequest) -> None:
+def test_case_47_nobody_does_it_without_a_proof_over_exactly_this(
+    cast: Cast, request_: ApprovalRequest
+) -> None:
     caller = holder(cast)
     assert rules(lambda: use(request_, caller, proven=False)) == ["not_stepped_up"]
     prove(caller, need_of(Purpose.BREAK_GLASS, "f" * 64))
@@ -128,7 +130,7 @@ def test_nobody_does_it_without_a_proof_over_exactly_this(cast: Cast, request_: 
     assert rules(lambda: use(request_, caller, proven=False)) == ["not_stepped_up"]
 
 
-def test_no_token_does_it(cast: Cast, request_: ApprovalRequest) -> None:
+def test_case_47_no_token_does_it(cast: Cast, request_: ApprovalRequest) -> None:
     caller = holder(cast)
     people.issue_token(cast.netowner, actor=SYSTEM, scopes=["runs"])
     by_token = Caller(cast.netowner, cast.netowner.tokens.get())
@@ -145,7 +147,7 @@ def test_no_token_does_it(cast: Cast, request_: ApprovalRequest) -> None:
         ({"shown_digest": "0" * 64}, "stale_digest"),
     ],
 )
-def test_nothing_longer_wider_or_without_a_reason(
+def test_case_49_nothing_longer_wider_or_without_a_reason(
     cast: Cast, request_: ApprovalRequest, more: dict[str, object], rule: str
 ) -> None:
     assert rule in rules(lambda: use(request_, holder(cast), **more))
@@ -160,7 +162,7 @@ def test_what_has_changed_since_is_asked_again(cast: Cast, request_: ApprovalReq
     assert rules(lambda: use(request_, caller, proven=False)) == ["stale_digest"]
 
 
-def test_it_covers_one_digest_and_what_changes_after_it_is_not_covered(
+def test_case_49_it_covers_one_digest_and_what_changes_after_it_is_not_covered(
     cast: Cast, request_: ApprovalRequest, world: World
 ) -> None:
     use(request_, holder(cast))
@@ -174,7 +176,7 @@ def test_it_covers_one_digest_and_what_changes_after_it_is_not_covered(
 
 @pytest.mark.usefixtures("any_time")
 @pytest.mark.parametrize(("after", "runs"), [(timedelta(minutes=29), True), (timedelta(minutes=30), False)])
-def test_when_its_time_is_over_nothing_begins_under_it(
+def test_case_49_when_its_time_is_over_nothing_begins_under_it(
     cast: Cast, request_: ApprovalRequest, world: World, after: timedelta, runs: bool
 ) -> None:
     glass = use(request_, holder(cast))
@@ -221,7 +223,7 @@ def test_a_denied_gate_stays_denied(cast: Cast, request_: ApprovalRequest) -> No
 
 
 @pytest.mark.usefixtures("any_time")
-def test_nobody_floods(cast: Cast, begin: Begin) -> None:
+def test_case_52_nobody_floods(cast: Cast, begin: Begin) -> None:
     caller = holder(cast)
     run = begin(CHANGE)
     others = [type(run).objects.get(pk=begin_again(cast, run)) for _ in range(4)]
@@ -239,7 +241,7 @@ def begin_again(cast: Cast, run: Run) -> object:
 
 
 @pytest.mark.usefixtures("any_time")
-def test_while_a_review_is_overdue_the_next_takes_a_second_holder(cast: Cast, begin: Begin) -> None:
+def test_case_51_while_a_review_is_overdue_the_next_takes_a_second_holder(cast: Cast, begin: Begin) -> None:
     caller, other = holder(cast), holder(cast, "tier2")
     first, second = (begin_again(cast, run) for run in [begin(CHANGE)] * 2)
     for run in (first, second):
@@ -308,7 +310,7 @@ def test_somebody_without_a_hand_in_it_reviews_it_once(cast: Cast, request_: App
         ("publisher", None),
     ],
 )
-def test_nobody_reviews_their_own_or_what_they_have_a_hand_in(
+def test_case_50_nobody_reviews_their_own_or_what_they_have_a_hand_in(
     cast: Cast, request_: ApprovalRequest, name: str, rule: str | None
 ) -> None:
     glass = use(request_, holder(cast))
@@ -411,7 +413,7 @@ def test_the_verifier_misses_what_is_left_out(cast: Cast, request_: ApprovalRequ
                 replay.feed(body)
 
 
-def test_no_operation_but_the_gate_of_a_run_takes_it() -> None:
+def test_case_48_no_operation_but_the_gate_of_a_run_takes_it() -> None:
     """Policies, grants, keys and the log: none of what changes them knows of break-glass (abuse case 48)."""
     folder = Path(inspect.getfile(operations)).parent
     knowing = set()

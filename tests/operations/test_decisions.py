@@ -106,7 +106,7 @@ def test_nobody_decides_twice(cast: Cast) -> None:
         assert refusal.value.rule == "already_decided"
 
 
-def test_decisions_taken_under_clocks_that_differ_still_replay(cast: Cast) -> None:
+def test_case_46_decisions_taken_under_clocks_that_differ_still_replay(cast: Cast) -> None:
     run, request = at_the_gate(cast)
     with time_machine.travel(timezone.now() + timedelta(seconds=5)):
         decide(cast, "tier2", request)
@@ -164,7 +164,7 @@ def overdue(request: ApprovalRequest) -> None:
     ApprovalRequest.objects.filter(pk=request.pk).update(due_at=timezone.now() - timedelta(microseconds=1))
 
 
-def test_an_approval_after_the_deadline_is_too_late_even_before_the_sweep(cast: Cast) -> None:
+def test_case_46_an_approval_after_the_deadline_is_too_late_even_before_the_sweep(cast: Cast) -> None:
     run, request = at_the_gate(cast, late="deny")
     decide(cast, "tier2", request)
     overdue(request)
@@ -177,7 +177,7 @@ def test_an_approval_after_the_deadline_is_too_late_even_before_the_sweep(cast: 
 
 
 @pytest.mark.parametrize("late", ["escalate", "hold"])
-def test_a_late_request_that_is_not_denied_stays_open_and_is_never_approved_by_time(
+def test_case_46_a_late_request_that_is_not_denied_stays_open_and_is_never_approved_by_time(
     cast: Cast, late: str
 ) -> None:
     run, request = at_the_gate(cast, late)

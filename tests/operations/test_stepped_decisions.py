@@ -77,7 +77,9 @@ def test_a_proof_of_somebody_else_or_of_another_session_does_not_serve(
     assert rules(wiping, cast.caller("tier2")) == ["not_stepped_up"]
 
 
-def test_a_proof_that_served_does_not_serve_again(cast: Cast, begin: Begin, wiping: ApprovalRequest) -> None:
+def test_case_38_a_proof_that_served_does_not_serve_again(
+    cast: Cast, begin: Begin, wiping: ApprovalRequest
+) -> None:
     """Not even for a request with the same digest, were there one."""
     prove_decision(cast.caller("tier2"), wiping)
     assert rules(wiping, cast.caller("tier2")) == []

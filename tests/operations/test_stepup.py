@@ -86,7 +86,7 @@ def test_a_proof_belongs_to_one_session_of_one_person(cast: Cast) -> None:
     assert consumed(OWN, cast.caller("tier2"))
 
 
-def test_an_assertion_is_not_taken_twice(cast: Cast) -> None:
+def test_case_38_an_assertion_is_not_taken_twice(cast: Cast) -> None:
     tier2, key = cast.caller("tier2"), passkey_of(cast.tier2)
     row = stepup.begin(OWN, caller=tier2)
     signed = key.sign(stepup.options(row, origin=ORIGIN))
@@ -101,7 +101,7 @@ def test_an_assertion_is_not_taken_twice(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("other", [replace(OWN, digest=OTHER), replace(OWN, verdict="deny")])
-def test_an_assertion_for_another_digest_or_verdict_is_not_taken(cast: Cast, other: Need) -> None:
+def test_case_38_an_assertion_for_another_digest_or_verdict_is_not_taken(cast: Cast, other: Need) -> None:
     tier2, key = cast.caller("tier2"), passkey_of(cast.tier2)
     signed = key.sign(stepup.options(stepup.begin(other, caller=tier2), origin=ORIGIN))
     row = stepup.begin(OWN, caller=tier2)
@@ -151,7 +151,7 @@ def by_code(caller: Caller, code: str, password: str = PASSWORD, need: Need = OW
     return stepup.prove_by_code(row.pk, caller=caller, password=password, code=code)
 
 
-def test_a_code_proves_together_with_the_password_and_is_good_for_once(cast: Cast) -> None:
+def test_case_38_a_code_proves_together_with_the_password_and_is_good_for_once(cast: Cast) -> None:
     tier2 = cast.caller("tier2")
     give_code(cast.tier2)
     code = code_at()
@@ -171,7 +171,7 @@ def test_an_older_code_is_not_taken_after_a_newer_one(cast: Cast) -> None:
     refusal(lambda: by_code(tier2, older))
 
 
-def test_a_code_that_somebody_signed_in_with_is_used_up(cast: Cast) -> None:
+def test_case_38_a_code_that_somebody_signed_in_with_is_used_up(cast: Cast) -> None:
     give_code(cast.tier2)
     Authenticator.objects.get(user=cast.tier2).record_usage()
     refusal(lambda: by_code(cast.caller("tier2"), code_at()))
@@ -222,7 +222,7 @@ def test_neither_a_token_nor_a_service_account_nor_a_command_proves_anything(cas
             assert refused.value.rule == "token_not_person"
 
 
-def test_whoever_has_no_way_to_prove_it_is_told_which_to_set_up(cast: Cast) -> None:
+def test_case_39_whoever_has_no_way_to_prove_it_is_told_which_to_set_up(cast: Cast) -> None:
     """Somebody who signs in through an identity provider that says nothing of when: nothing passes silently."""
     cast.tier2.set_unusable_password()
     cast.tier2.save()
