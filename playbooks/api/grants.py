@@ -19,6 +19,7 @@ from playbooks.api.parsing import Body, read
 from playbooks.api.people import SEE, Slug, Username
 from playbooks.api.permissions import Need
 from playbooks.api.teams import Key, Kind
+from playbooks.models import Case
 from playbooks.operations import confidences
 from playbooks.operations import grants as operations
 from playbooks.operations.grants import To
@@ -28,7 +29,8 @@ from playbooks.queries import rights as queries
 from playbooks.queries.rights import GrantView
 
 NARROWED = ("kind", "key", "person", "role")
-ON_OBJECT = Need((), None)  # who works on a case, or manages people: the operation knows
+ON_OBJECT = Need(("work_case", "manage_people"), None, on=Case)  # the operation knows which
+WORK_ON_CASE = Need(("work_case",), None, on=Case)
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
@@ -140,7 +142,7 @@ class GrantTaken(Endpoint):
 
 
 class Restriction(Endpoint):
-    needs = {"POST": ON_OBJECT}
+    needs = {"POST": WORK_ON_CASE}
 
     @described(
         "cases_restrict", "Keep all but those named from a case", body=Restrict, answer=Left, is_write=True
@@ -152,7 +154,7 @@ class Restriction(Endpoint):
 
 
 class RestrictionEnd(Endpoint):
-    needs = {"POST": ON_OBJECT}
+    needs = {"POST": WORK_ON_CASE}
 
     @described("cases_release", "Let a case be seen again", body=Because, answer=Left, is_write=True)
     def post(self, request: Request, pk: UUID) -> Response:
@@ -161,7 +163,7 @@ class RestrictionEnd(Endpoint):
 
 
 class Subjects(Endpoint):
-    needs = {"POST": ON_OBJECT}
+    needs = {"POST": WORK_ON_CASE}
 
     @described(
         "cases_name_subject", "Say that a case is about somebody", body=Subject, answer=Left, is_write=True
@@ -172,7 +174,7 @@ class Subjects(Endpoint):
 
 
 class SubjectCleared(Endpoint):
-    needs = {"POST": ON_OBJECT}
+    needs = {"POST": WORK_ON_CASE}
 
     @described(
         "cases_clear_subject",

@@ -16,6 +16,7 @@ from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.people import MANAGE, SEE, Slug, Username
 from playbooks.api.permissions import Need
+from playbooks.models import Case
 from playbooks.operations import teams as operations
 from playbooks.operations.rights import Blocked
 from playbooks.queries import rights as queries
@@ -141,7 +142,8 @@ class MemberTaken(Endpoint):
 
 
 class Assignment(Endpoint):
-    needs = {"POST": Need((), None)}  # who works on a case hands it on; the rest is managed
+    # Who works on a case hands it on; the rest is managed.
+    needs = {"POST": Need(("work_case", "manage_people"), None, on=Case)}
 
     @described(
         "teams_assign",

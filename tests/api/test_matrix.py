@@ -45,7 +45,6 @@ class Row:
     body: Mapping[str, Any] = field(default_factory=dict)
     seat: tuple[str, ...] | None = None  # only these roles are let through
     query: str = ""
-    is_object_first: bool = False  # what is beyond reach is so for those without the permission, too
     is_nowhere: bool = False  # one's own things are tested with their operations; here there is none of them
     tells_all: bool = False  # the log is whole for whoever may read it
 
@@ -217,8 +216,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ),
     ("roles/<slug:slug>/end/", "post"): Row(MANAGE, parts={"slug:slug": "=helper"}),
     ("grants/", "get"): Row(("see_people",)),
-    ("grants/", "post"): Row(("work_case", *MANAGE), "case", body={**RIGHT, **WHY}, is_object_first=True),
-    ("grants/take/", "post"): Row(("work_case", *MANAGE), "case", body=RIGHT, is_object_first=True),
+    ("grants/", "post"): Row(("work_case", *MANAGE), "case", body={**RIGHT, **WHY}),
+    ("grants/take/", "post"): Row(("work_case", *MANAGE), "case", body=RIGHT),
     ("audit/entries/", "get"): Row(("see_audit",), tells_all=True),
     ("audit/export/", "get"): Row(("export_audit",), "case", query="case=$case"),
     ("audit/checkpoint/", "get"): Row(("see_audit",)),
@@ -238,7 +237,7 @@ def expected(row: Row, role: str, shelf: str) -> str:
     )
     if shelf == OWN and row.of and not role:
         is_hidden = True  # somebody without a role is in no team
-    if row.is_object_first or not row.needs:
+    if not row.needs:
         return NOWHERE if is_hidden else OPEN if has_permission and _sits(row, role, shelf) else FORBIDDEN
     if not has_permission:
         return FORBIDDEN
