@@ -80,7 +80,7 @@ def test_a_withdrawal_is_final(cast: Cast) -> None:
     _, request = at_the_gate(cast)
     decide(cast, "tier2", request)
     take_back(cast, "tier2", request)
-    for verdict in Verdict:
+    for verdict in (Verdict.APPROVE, Verdict.DENY):
         assert refused(lambda verdict=verdict: decide(cast, "tier2", request, verdict)) == "already_decided"
     assert refused(lambda: take_back(cast, "tier2", request)) == "nothing_to_withdraw"
 
