@@ -10,13 +10,13 @@ from playbooks.audit import checks, walls
 from playbooks.audit.sequencer import sequence_once
 from playbooks.audit.signing import Signer
 from playbooks.models.audit import AuditBody, AuditCheckpoint, AuditEntry, AuditLeaf, AuditStream
-from playbooks.models.decisions import Decision
+from playbooks.models.break_glass import BreakGlassReview
+from playbooks.models.decisions import Decision, Withdrawal
 from tests.audit.making import entry, write
 from tests.databases import take_down
 
-TABLES = {
-    model._meta.db_table: model for model in (AuditEntry, AuditBody, AuditLeaf, AuditCheckpoint, Decision)
-}
+LOG = (AuditEntry, AuditBody, AuditLeaf, AuditCheckpoint)
+TABLES = {model._meta.db_table: model for model in (*LOG, Decision, Withdrawal, BreakGlassReview)}
 
 
 def refuse(sql: str) -> None:
@@ -34,7 +34,7 @@ def test_the_walls_cover_every_append_only_table() -> None:
     assert set(walls.APPEND_ONLY) == set(TABLES)
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES if "decision" not in table])
+@pytest.mark.parametrize("table", [model._meta.db_table for model in LOG])
 def test_rows_can_be_neither_updated_nor_deleted(filled: None, table: str) -> None:
     column = TABLES[table]._meta.pk.column
     refuse(f'UPDATE {table} SET "{column}" = "{column}"')
@@ -47,16 +47,18 @@ def test_tables_cannot_be_truncated(db: None, table: str) -> None:
         refuse(f"TRUNCATE {table} CASCADE")
 
 
-@pytest.mark.parametrize("table", [table for table in TABLES if "decision" not in table])
+@pytest.mark.parametrize("table", [model._meta.db_table for model in LOG])
 def test_a_row_cannot_be_replaced(filled: None, table: str) -> None:
     if connection.vendor == "sqlite":
         refuse(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
 
 
-def test_decisions_refuse_changes_too(db: None) -> None:
+@pytest.mark.parametrize("model", [Decision, Withdrawal, BreakGlassReview])
+def test_what_people_decide_refuses_changes_too(db: None, model: type[Decision]) -> None:
+    table, column = model._meta.db_table, model._meta.pk.column
     if connection.vendor == "postgresql":
-        refuse("UPDATE playbooks_decision SET comment = ''")
-        refuse("DELETE FROM playbooks_decision")
+        refuse(f'UPDATE {table} SET "{column}" = "{column}"')
+        refuse(f"DELETE FROM {table}")
 
 
 @pytest.mark.parametrize("model", TABLES.values())
