@@ -67,7 +67,7 @@ def signed_in(
         page = visitor.open("/accounts/login/")
         page.get_by_label("Username").fill(username)
         page.get_by_label("Password").fill(installation.password)
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("heading", name="Inbox").wait_for()
         yield visitor
     finally:
