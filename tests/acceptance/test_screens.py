@@ -25,7 +25,7 @@ NAMELESS = re.compile(
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 def test_every_page_is_quiet_says_what_each_control_does_and_fits(
     demo: Installation, browser: Browser
 ) -> None:
