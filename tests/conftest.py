@@ -79,13 +79,9 @@ def _nobody_at_the_seams() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _no_default_policies() -> None:
     """Tests begin on an installation that has no policies. What is about them says so: `default_policies`."""
-    from django.apps import apps
-    from django.db.models.signals import post_migrate
+    from tests.databases import leave_out_default_policies
 
-    from playbooks.management import default_policies as shipped
-
-    config = apps.get_app_config("playbooks")
-    post_migrate.disconnect(sender=config, dispatch_uid=shipped.ON_NEW_INSTALLATIONS)
+    leave_out_default_policies()
 
 
 @pytest.fixture

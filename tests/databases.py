@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection, connections, transaction
+from django.db.models.signals import post_migrate
 from pytest_django.plugin import DjangoDbBlocker
 
 from playbooks.audit import walls
+from playbooks.management import default_policies
 
 
 @pytest.fixture
@@ -34,6 +37,12 @@ def fresh_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) ->
 def any_time(db: None) -> None:
     """Entries may say that they happened at any time, until the test's transaction is rolled back."""
     take_down("clock")
+
+
+def leave_out_default_policies() -> None:
+    """From now on a new or an emptied database has no policies; a product's has those that are shipped."""
+    config = apps.get_app_config("playbooks")
+    post_migrate.disconnect(sender=config, dispatch_uid=default_policies.ON_NEW_INSTALLATIONS)
 
 
 def empty() -> None:

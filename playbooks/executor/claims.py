@@ -109,8 +109,7 @@ def _hear(change: Change) -> Frame:
             stopping.stop(change, UNWANTED)
         elif run.status in rollbacks.MAY_ROLL_BACK and children.is_to_be_rolled_back(run):
             rollbacks.begin(change)
-    for step in timers.due_in(change):
-        timers.fire(change, step)
+    timers.fire_due(change)
     return advance(change) if run.status == RunStatus.QUEUED else open_frame(run)
 
 

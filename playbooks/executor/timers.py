@@ -43,12 +43,23 @@ def is_due(now: object) -> Q:
     return Q(due_at__lte=now, wait_reason__in=FIRED) | Q(deadline_at__lte=now)
 
 
-def due_in(change: Change) -> list[Step]:
-    """What is due in the run, and of its steps that wait for a slot the first: whoever hears the bell asks again."""
-    condition = "run_id = %s AND status = %s ORDER BY due_at, id"
-    waiting = fetch(Step, condition, [key(Run, change.run.pk), StepStatus.WAITING.value])
+def fire_due(change: Change) -> None:
+    """Lets the time act on all that is due in the run, of its steps that wait for a slot on the first: whoever hears
+    the bell asks again. What a step ends with it is due no more.
+    """
+    waiting = _waiting(change, "ORDER BY due_at, id")
     line = sorted((step for step in waiting if step.wait_reason == WaitReason.SLOT), key=limits.place)
-    return [step for step in waiting if step in line[:1] or _is_due(step, change.now)]
+    due = [step for step in waiting if step in line[:1] or _is_due(step, change.now)]
+    for step in due[:1]:
+        fire(change, step)
+    for step in due[1:]:
+        for still in _waiting(change, "AND id = %s", key(Step, step.pk)):
+            fire(change, still)
+
+
+def _waiting(change: Change, rest: str, *parameters: object) -> list[Step]:
+    start = [key(Run, change.run.pk), StepStatus.WAITING.value]
+    return fetch(Step, f"run_id = %s AND status = %s {rest}", [*start, *parameters])
 
 
 def _is_due(step: Step, now: datetime) -> bool:

@@ -44,6 +44,8 @@ def test_a_subject_says_which_run_which_version_who_has_to_decide_and_what_would
         gate="gate",
         frozen_at="2026-11-01T00:00:00Z",
         seats=("tier-2", "network-owner"),
+        profile="team",
+        policies={"change-in-production": 2},
         covered=(BLOCK,),
         not_covered=("later",),
     )
@@ -53,6 +55,8 @@ def test_a_subject_says_which_run_which_version_who_has_to_decide_and_what_would
         "gate": "gate",
         "frozen_at": "2026-11-01T00:00:00Z",
         "seats": ["tier-2", "network-owner"],
+        "profile": "team",
+        "policies": {"change-in-production": 2},
         "covered": [SHOWN],
         "not_covered": ["later"],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings
@@ -114,3 +115,15 @@ def test_the_sweep_rings_for_work_of_which_nobody_heard(begin: Begin) -> None:
         door.settimeout(5)
         after(2)
         assert door.recv(1000).decode() == f'["playbooks.drive", "{run.pk}"]'
+
+
+@pytest.mark.usefixtures("any_time")
+def test_a_worker_that_ends_a_late_block_leaves_alone_what_ended_with_it(begin: Begin) -> None:
+    """The wait within the block was due at the same moment."""
+    run = begin("  - id: block\n    each: [a]\n    timeout: 30s\n    steps:\n      - {id: rest, wait: {for: 40s}}\n")
+    late = timezone.now() + timedelta(seconds=50)
+    with patch("django.utils.timezone.now", lambda: late):
+        executor.drive(run.pk, worker="test")
+    run.refresh_from_db()
+    assert run.status == RunStatus.FAILED
+    assert run.steps.get(key="block[0].rest").status == StepStatus.CANCELLED

@@ -31,8 +31,10 @@ def _prepare_and_play(arguments: argparse.Namespace) -> int:
     django.setup()
     from django.db import connection
 
+    from tests.databases import leave_out_default_policies
     from tests.simulation.world import RUNS
 
+    leave_out_default_policies()
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     worlds = -(-arguments.runs // RUNS)
     seeds = [arguments.seed] if arguments.seed else range(arguments.first, arguments.first + worlds)

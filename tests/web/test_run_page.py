@@ -17,7 +17,7 @@ from tests.web import scenes
 from tests.web.conftest import Look
 from tests.web.scenes import Stage, do
 
-QUERIES = 14  # of the part of the page that is about the run, whatever number of steps it has
+QUERIES = 12
 
 
 @pytest.fixture
