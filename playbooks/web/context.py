@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +48,21 @@ SECTIONS = (
     ("audit", "Audit", "audit", ("audit",)),
 )
 
-
+ACCOUNT = (
+    ("notifications", "Notifications"),
+    ("keys", "Sessions and keys"),
+    ("delegations", "Delegations"),
+    ("rotas", "On call"),
+)
 HIDDEN = {
     "audit": "see_audit",
     "access": "see_people",
     "holds": "see_run",
     "policies": "see_policy",
+    "profile": "see_run",
+    "notifications": "see_run",
+    "delegations": "see_people",
+    "rotas": "see_people",
 }  # from whoever has not this permission
 OF_RUN = ("run", "resolve")
 
@@ -83,8 +93,11 @@ class Demo:
 
 def page(request: HttpRequest) -> dict[str, Any]:
     """The context processor. Nothing is read before a template asks for it."""
+    hidden = SimpleLazyObject(lambda: _hidden(request))
     return {
-        "navigation": SimpleLazyObject(lambda: _navigation(request)),
+        "navigation": SimpleLazyObject(lambda: _navigation(request, hidden)),
+        "account_links": SimpleLazyObject(lambda: _account(hidden)),
+        "hidden_pages": hidden,
         "profile": SimpleLazyObject(lambda: _profile(request)),
         "holds_here": SimpleLazyObject(lambda: _held(request)),
         "demo": SimpleLazyObject(lambda: _demo(request)) if settings.DEMO else None,
@@ -93,13 +106,23 @@ def page(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _navigation(request: HttpRequest) -> tuple[Link, ...]:
+def _hidden(request: HttpRequest) -> Collection[str]:
+    """The names of the pages that are not for the person."""
+    person = request.user
+    permissions = access.permissions_of(person) if isinstance(person, Principal) else ()
+    return {name for name, permission in HIDDEN.items() if permission not in permissions}
+
+
+def _account(hidden: Container[str]) -> tuple[tuple[str, str], ...]:
+    """The address and the label of each page of a person's own."""
+    return tuple((reverse(name), label) for name, label in ACCOUNT if name not in hidden)
+
+
+def _navigation(request: HttpRequest, hidden: Container[str]) -> tuple[Link, ...]:
     person = request.user
     if not isinstance(person, Principal):
         return ()
     here = (request.resolver_match and request.resolver_match.url_name) or ""
-    permissions = access.permissions_of(person)
-    hidden = {name for name, permission in HIDDEN.items() if permission not in permissions}
     return tuple(
         Link(reverse(name), label, icon, here.startswith(pages), _count(name, person))
         for name, label, icon, pages in SECTIONS

@@ -132,7 +132,7 @@ def test_a_passkey_signs_exactly_this_decision_and_the_device_is_erased(
         approve(page)
         expect(page.get_by_role("status").first).to_contain_text(RECORDED)
         assert not visitor.complaints
-    with signed_in(browser, demo, "netowner") as visitor, with_passkey(demo, visitor, "netowner"):
+    with signed_in(browser, demo, "assetowner") as visitor, with_passkey(demo, visitor, "assetowner"):
         page = visitor.open(f"/approvals/{request}/")
         approve(page)
         expect(page.get_by_role("status").first).to_contain_text(DONE)

@@ -120,7 +120,9 @@ def test_the_sweep_rings_for_work_of_which_nobody_heard(begin: Begin) -> None:
 @pytest.mark.usefixtures("any_time")
 def test_a_worker_that_ends_a_late_block_leaves_alone_what_ended_with_it(begin: Begin) -> None:
     """The wait within the block was due at the same moment."""
-    run = begin("  - id: block\n    each: [a]\n    timeout: 30s\n    steps:\n      - {id: rest, wait: {for: 40s}}\n")
+    run = begin(
+        "  - id: block\n    each: [a]\n    timeout: 30s\n    steps:\n      - {id: rest, wait: {for: 40s}}\n"
+    )
     late = timezone.now() + timedelta(seconds=50)
     with patch("django.utils.timezone.now", lambda: late):
         executor.drive(run.pk, worker="test")

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from playbooks.domain.statuses import RUN_ENDED, AttemptStatus, StepStatus
+from playbooks.domain.statuses import RUN_ENDED, AttemptStatus, StepStatus, Verdict
 from playbooks.management import demo
 from playbooks.models import Attempt, PlaybookVersion, Run
-from playbooks.operations import playbooks, runs
+from playbooks.operations import approvals, playbooks, runs
 
 PLAYBOOK = Path(demo.__file__).parent / "demo_crash.yaml"
 PATIENCE = 60.0  # seconds
@@ -33,6 +33,7 @@ class Command(BaseCommand):
         address = f"198.18.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}"
         run = runs.start("demo-crash", caller=demo.caller("analyst"), inputs={"address": address})
         self.stdout.write(f"A run blocks {address} at the gateway, which takes five seconds to answer.")
+        self._approve(run)
         attempt = _wait(lambda: _performing(run, address), "The worker did not begin. Is `make run` running?")
         self._kill(attempt)
         self.stdout.write(
@@ -40,6 +41,13 @@ class Command(BaseCommand):
         )
         _wait(lambda: _is_over(run) or None, "The run did not end.")
         self._report(run, address)
+
+    def _approve(self, run: Run) -> None:
+        """As another person of the demo than the one who asked: the policy on changes in production wants one."""
+        request = _wait(run.requests.first, "The run asks nobody. Is `make run` running?")
+        tier2 = demo.caller("tier2")
+        approvals.decide(request.pk, caller=tier2, verdict=Verdict.APPROVE, shown_digest=request.digest)
+        self.stdout.write(f"{tier2.principal} approves it, as the policy on changes in production asks.")
 
     def _kill(self, attempt: Attempt) -> None:
         pid = int(attempt.worker.rpartition("/")[2])
