@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from playbooks.domain.actions import Catalogue, Effect, Undo
-from playbooks.domain.durations import parse_duration
+from playbooks.domain.deadlines import LEVELS, time_named
+from playbooks.domain.durations import duration_text, parse_duration
 from playbooks.domain.seat_names import seat_name
 
 
@@ -141,6 +142,8 @@ def _deadline(within: str, late: str) -> Rule:
 
     def rule(old: Step, new: Step, _: Catalogue) -> Findings:
         yield from _within(new["id"], "within", (old.get("within", within), new.get("within", within)))
+        yield from _by_severity(old, new, within)
+        yield from _hours(new["id"], old.get("calendar"), new.get("calendar"))
         yield from _late(new["id"], "late", (old.get("late", late), new.get("late", late)))
 
     return rule
@@ -165,6 +168,31 @@ def _within(step: str, key: str, values: tuple[str, str]) -> Findings:
         longer = parse_duration(new) > parse_duration(old)
         severity = Severity.WEAKENED if longer else Severity.STRENGTHENED
         yield Governance(step, key, severity, f"'{step}' waits for {new} instead of {old}.", old, new)
+
+
+def _by_severity(old: Step, new: Step, within: str) -> Findings:
+    """What changes for the levels of severity beside the time that is given otherwise."""
+    key = "by_severity"
+    was, now = old.get(key, {}), new.get(key, {})
+    for level in LEVELS if was != now else ():
+        before, after = (
+            duration_text(time_named(each.get("within", within), named, level))
+            for each, named in ((old, was), (new, now))
+        )
+        for found in _within(new["id"], key, (before, after)):
+            sentence = f"{found.sentence.rstrip('.')} when the case is {level}."
+            yield Governance(found.step, key, found.severity, sentence, was or None, now or None)
+
+
+def _hours(step: str, was: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> Findings:
+    if was == now:
+        return
+    severity, sentence = Severity.CHANGED, f"The time of '{step}' counts in other hours."
+    if was is None:
+        severity, sentence = Severity.WEAKENED, f"The time of '{step}' counts in business hours only."
+    elif now is None:
+        severity, sentence = Severity.STRENGTHENED, f"The time of '{step}' counts at all hours."
+    yield Governance(step, "calendar", severity, sentence, was, now)
 
 
 def _late(step: str, key: str, values: tuple[str, str]) -> Findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from playbooks.domain.actions import Action, Catalogue, Effect, Undo
 from playbooks.domain.check_order import is_ordered, order_findings
 from playbooks.domain.coverage import guarded_steps
+from playbooks.domain.deadlines import due_at
 from playbooks.domain.durations import duration_text, parse_duration
 from playbooks.domain.expressions import ExpressionError, render, sources
 from playbooks.domain.inputs import unfit
@@ -24,6 +25,7 @@ LONGEST_WAIT_BETWEEN_TRIES = timedelta(hours=1)
 LONGEST_FOR_PEOPLE = timedelta(days=365)
 LONGEST_BLOCK = timedelta(days=30)
 LONGEST_SCRIPT = timedelta(minutes=15)
+ANY_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 LONGEST_PAUSE = timedelta(days=1)
 
 
@@ -97,13 +99,23 @@ def _expiry(step: Step, action: Action | None, path: Path) -> Iterator[Finding]:
 
 
 def _approve(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
-    yield from _longer(step.within, LONGEST_FOR_PEOPLE, "a gate is open for {} at most", (*path, "within"))
+    yield from _deadline(step, path, "a gate is open for {} at most")
 
 
 def _ask(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:
-    message = "a question is open for {} at most"
-    yield from _longer(step.within, LONGEST_FOR_PEOPLE, message, (*path, "within"))
+    yield from _deadline(step, path, "a question is open for {} at most")
     yield from _defaults(step.fields, (*path, "fields"), frozenset())
+
+
+def _deadline(step: Step, path: Path, message: str) -> Iterator[Finding]:
+    given = [((*path, "within"), step.within)]
+    given += [((*path, "by_severity", level), within) for level, within in step.by_severity.items()]
+    for at, within in given:
+        yield from _longer(within, LONGEST_FOR_PEOPLE, message, at)
+        takes = due_at(ANY_MONDAY, parse_duration(within), step.calendar) - ANY_MONDAY
+        if step.calendar and takes > LONGEST_FOR_PEOPLE:
+            most = message.format(duration_text(LONGEST_FOR_PEOPLE))
+            yield Finding(at, f"{most}, and {within} of its business hours take longer")
 
 
 def _wait(step: Step, path: Path, _: Catalogue) -> Iterator[Finding]:

@@ -8,13 +8,14 @@ KINDS = ("do", "approve", "ask", "wait", "run", "each", "repeat", "set", "script
 BLOCKS = frozenset({"each", "repeat"})  # kinds that hold steps of their own
 CALLS = frozenset({"do", "script", "run"})  # kinds that a worker takes up
 
+DEADLINE = frozenset({"within", "by_severity", "calendar"})
 # What a kind does not know is refused, never ignored: a gate can neither be forgiven nor retried.
 KEYS_OF_KIND: Mapping[str, frozenset[str]] = {
     "do": frozenset(
         {"with", "using", "timeout", "retry", "undo", "expires", "secret_outputs", "continue_on_failure"}
     ),
-    "approve": frozenset({"show", "seats", "deny", "within", "late", "to"}),
-    "ask": frozenset({"show", "fields", "who", "within", "late", "continue_on_failure"}),
+    "approve": frozenset({"show", "seats", "deny", "late", "to"}) | DEADLINE,
+    "ask": frozenset({"show", "fields", "who", "late", "continue_on_failure"}) | DEADLINE,
     "wait": frozenset({"continue_on_failure"}),
     "run": frozenset({"with", "detached", "timeout", "continue_on_failure"}),
     "each": frozenset({"steps", "at_once", "may_fail", "outputs", "timeout", "continue_on_failure"}),

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from playbooks.domain.calendars import Calendar
+from playbooks.domain.deadlines import Level
 from playbooks.domain.field_types import Duration, Identifier, Reference, Slug
 from playbooks.domain.kinds import BLOCKS, KINDS, foreign_keys, kind_problem
 from playbooks.domain.seats import ON_CALL, OWNER_OF
@@ -169,7 +171,8 @@ class Step(_Part):
     """One step. Exactly one of the kinds is given and makes its kind.
 
     `needs` None follows the step written before; () starts at once. `timeout`, `within` and the like are
-    durations as text. `each` and `repeat` hold `steps` of their own, whose ids are unique in the whole playbook.
+    durations as text; `by_severity` stands before `within` (deadlines.py). `each` and `repeat` hold `steps` of
+    their own, whose ids are unique in the whole playbook.
     """
 
     id: Identifier
@@ -193,6 +196,8 @@ class Step(_Part):
     seats: Annotated[tuple[SeatEntry, ...], Field(strict=False, max_length=20)] = ()
     deny: Annotated[int, Field(ge=1, le=20)] = 1
     within: Duration = "4h"
+    by_severity: Mapping[Level, Duration] = {}
+    calendar: Calendar | None = None
     late: Literal["deny", "escalate", "hold", "fail"] = "deny"
     to: Annotated[tuple[SeatEntry, ...], Field(strict=False, max_length=20)] = ()
 

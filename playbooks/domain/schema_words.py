@@ -56,6 +56,14 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "within": "How long the event is waited for.",
         "late": "When it did not come in time: the step fails, or goes on with arrived false.",
     },
+    "Calendar": {
+        "": "Business hours.",
+        "zone": "The time zone in which they are told, such as Europe/Berlin.",
+        "days": "The days of the week that have any.",
+        "from": "When they begin, such as 08:00.",
+        "to": "When they end, on the same day.",
+        "holidays": "Days without any, such as 2026-12-25.",
+    },
     "Loop": {
         "": "When it is over: asked after each turn (until) or before it (while).",
         "until": "A condition over the steps inside and turn; it ends when it is true.",
@@ -89,6 +97,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "seats": "Who has to approve: one person for each seat.",
         "deny": "How many people have to deny before it counts as denied.",
         "within": "How long it is open.",
+        "by_severity": "How long it is open instead, from this severity of the case on.",
+        "calendar": "Business hours: only they count as time.",
         "late": "What happens when nobody answered in time.",
         "to": "Who may take any of the seats too, once it is late and goes on (escalate).",
         "ask": "The question that one person answers with a form.",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from playbooks.audit import Subject
-from playbooks.domain.durations import parse_duration
+from playbooks.domain.deadlines import deadline
 from playbooks.domain.expressions import render
 from playbooks.domain.playbook import Input, SeatEntry
 from playbooks.domain.statuses import QuestionStatus, StepStatus, WaitReason
@@ -26,7 +26,7 @@ def put(change: Change, frame: Frame, step: Step) -> None:
     """The step waits, and a question says what is asked of whom. Raises ExpressionError."""
     document = definition_of(frame.run.version_id).steps[step.name]
     scope = frame.scope(moment(change.now))
-    due_at = change.now + parse_duration(document.within)
+    due_at = deadline(document, frame.run.context, change.now)
     question = Question.objects.create(
         run=frame.run,
         step=step,

@@ -18,7 +18,7 @@ from playbooks.access.profile import profile_at
 from playbooks.audit import Subject
 from playbooks.domain.canonical import canonical, digest
 from playbooks.domain.coverage import covered_by
-from playbooks.domain.durations import parse_duration
+from playbooks.domain.deadlines import due_at, time_given
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
 from playbooks.domain.notices import NoticeKind
@@ -135,7 +135,9 @@ def tell_deadline(request: ApprovalRequest) -> None:
 def set_deadline(request: ApprovalRequest, now: datetime) -> None:
     """The time that the gate gives, from now on, and the reminder when three quarters of it have gone by."""
     within = timedelta(seconds=request.within_seconds)
-    request.due_at, request.remind_at = now + within, now + within * REMIND_AFTER
+    calendar = definition_of(request.run.version_id).steps[request.step.name].calendar
+    request.due_at = due_at(now, within, calendar)
+    request.remind_at = due_at(now, within * REMIND_AFTER, calendar)
 
 
 def go_on(request: ApprovalRequest) -> list[str]:
@@ -319,7 +321,7 @@ def _create(
         previous=_denied_before(gate),
         through=through_of(run),
         late=document.late,
-        within_seconds=int(parse_duration(document.within) / timedelta(seconds=1)),
+        within_seconds=int(time_given(document, run.context) / timedelta(seconds=1)),
         opened_at=change.now,
     )
     set_deadline(request, change.now)

@@ -149,4 +149,11 @@ def _steps(steps: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 def _gate(step: Mapping[str, Any]) -> Gate:
     late = {"deny": "denied", "escalate": "escalated", "hold": "held open"}[step.get("late", "deny")]
     seats = tuple(references.role_title(seat_name(seat)) for seat in step["seats"])
-    return Gate(step["approve"], seats, step.get("within", "4h"), late)
+    return Gate(step["approve"], seats, _time(step), late)
+
+
+def _time(step: Mapping[str, Any]) -> str:
+    """How long a gate is open, such as `4h (critical: 15m) of business hours`."""
+    graver = [f"{level}: {within}" for level, within in step.get("by_severity", {}).items()]
+    hours = " of business hours" if "calendar" in step else ""
+    return f"{step.get('within', '4h')}{' (' + ', '.join(graver) + ')' if graver else ''}{hours}"

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django import template
 
 from playbooks.domain.canonical import canonical
+from playbooks.domain.deadlines import level_of
 from playbooks.domain.statuses import RequestStatus
 from playbooks.queries.approvals import SeatView
 from playbooks.web.browsers import browser_name
@@ -28,6 +29,12 @@ class Value:
 def named(values: Mapping[str, object]) -> list[Value]:
     """A mapping as names and texts, to be listed."""
     return [Value(visible(name), as_text(value)) for name, value in values.items()]
+
+
+@register.filter
+def severity_level(severity: int) -> str:
+    """low, medium, high or critical."""
+    return level_of(severity)
 
 
 @register.filter

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from playbooks.domain.canonical import canonical
 from playbooks.domain.change_rules import Governance, Severity
 from playbooks.domain.check import check
+from playbooks.domain.deadlines import LEVELS
 from playbooks.domain.differences import Differences, KeyChange, differences, text_differences
 from playbooks.domain.governance import side_of
 from playbooks.domain.playbook import Playbook, document
@@ -65,6 +66,36 @@ EVENT = "id: reply, wait: {event: mail.replied, key: m"
             "'gate' waits for 8h instead of 30m.",
         ),
         (GATE, GATE + ", within: 1h", ("gate", "within", "strengthened"), "waits for 1h instead of 4h"),
+        (
+            GATE,
+            GATE + ", by_severity: {critical: 15m}",
+            ("gate", "by_severity", "strengthened"),
+            "'gate' waits for 15m instead of 4h when the case is critical.",
+        ),
+        (
+            GATE + ", by_severity: {critical: 15m}",
+            GATE + ", by_severity: {critical: 1d}",
+            ("gate", "by_severity", "weakened"),
+            "waits for 1d instead of 15m when the case is critical.",
+        ),
+        (
+            GATE,
+            GATE + ", calendar: {zone: UTC}",
+            ("gate", "calendar", "weakened"),
+            "The time of 'gate' counts in business hours only.",
+        ),
+        (
+            GATE + ", calendar: {zone: UTC}",
+            GATE + ", calendar: {zone: UTC, to: '18:00'}",
+            ("gate", "calendar", "changed"),
+            "The time of 'gate' counts in other hours.",
+        ),
+        (
+            GATE + ", calendar: {zone: UTC}",
+            GATE,
+            ("gate", "calendar", "strengthened"),
+            "The time of 'gate' counts at all hours.",
+        ),
         (GATE, GATE + ", late: hold", ("gate", "late", "weakened"), "it stays open (before: is denied)"),
         (
             GATE + ", late: hold",
@@ -310,13 +341,22 @@ COMMON = {
 }
 FORGIVEN = {"continue_on_failure": st.booleans()}
 DURATION = st.sampled_from(["1h", "4h", "1d"])
+TIME = {
+    "within": DURATION,
+    "by_severity": st.dictionaries(st.sampled_from(LEVELS), DURATION, min_size=1),
+    "calendar": st.fixed_dictionaries({"zone": st.sampled_from(["UTC", "Asia/Kathmandu"])}),
+}
 KINDS = {
     "approve": (
         {
             "approve": st.sampled_from(["Go?", "Sure?"]),
             "seats": st.lists(st.fixed_dictionaries({"role": ROLES}), min_size=1, max_size=3),
         },
-        {"within": DURATION, "late": st.sampled_from(["deny", "escalate", "hold"]), "show": st.just(["s0"])},
+        {
+            **TIME,
+            "late": st.sampled_from(["deny", "escalate", "hold"]),
+            "show": st.just(["s0"]),
+        },
     ),
     "ask": (
         {
@@ -324,7 +364,7 @@ KINDS = {
             "fields": st.just({"a": {"type": "list"}}),
             "who": st.fixed_dictionaries({"role": ROLES}),
         },
-        {"within": DURATION, "late": st.sampled_from(["fail", "hold"]), **FORGIVEN},
+        {**TIME, "late": st.sampled_from(["fail", "hold"]), **FORGIVEN},
     ),
     "do": (
         {"do": st.sampled_from([*sorted(CATALOGUE), "no.such"])},

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from datetime import timedelta
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -115,6 +116,28 @@ def test_the_sweep_rings_for_work_of_which_nobody_heard(begin: Begin) -> None:
         door.settimeout(5)
         after(2)
         assert door.recv(1000).decode() == f'["playbooks.drive", "{run.pk}"]'
+
+
+def test_a_request_and_a_question_have_the_time_that_the_calendar_and_the_case_give(begin: Begin) -> None:
+    """A run by hand has a case of severity 50. Of two hours of its Wednesday some are a week away at all times."""
+    time = """\
+    within: 9h
+    by_severity: {medium: 3h, high: 1h}
+    calendar: {zone: Asia/Kathmandu, days: [wednesday], from: "08:00", to: "10:00"}
+"""
+    run = begin(
+        "  - id: gate\n    approve: Now?\n    seats: [{role: tier-2}]\n"
+        f"{time}"
+        "  - id: scope\n    needs: []\n    ask: Which?\n    fields: {host: {type: string}}\n    who: {role: tier-2}\n"
+        f"{time}"
+    )
+    request, question = request_of(run), run.questions.get()
+    zone = ZoneInfo("Asia/Kathmandu")
+    due_at = request.due_at.astimezone(zone)
+    assert (due_at.strftime("%A"), question.due_at) == ("Wednesday", request.due_at)
+    assert timedelta(days=2) < due_at - timezone.now() < timedelta(days=15)
+    assert request.remind_at < request.due_at
+    assert request.within_seconds == 3 * 3600
 
 
 @pytest.mark.usefixtures("any_time")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from playbooks.domain.actions import Effect
+from playbooks.domain.deadlines import deadline
 from playbooks.domain.dry_runs.ledger import LOOK_EVERY
 from playbooks.domain.dry_runs.record import MOST_TURNS, WouldBeApproval
 from playbooks.domain.dry_runs.walk import NOT_STARTED, LiveStep, Request, Target, Walk
 from playbooks.domain.dry_runs.world import Call, Ruled
-from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError, render
 from playbooks.domain.frames import enclosing
 from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
@@ -269,7 +269,7 @@ def _note(walk: Walk, request: Request, question: str, changed: str) -> None:
             question=question,
             seats=request.seats,
             at=walk.now,
-            due_at=walk.now + _within(asking),
+            due_at=_due_at(walk, asking),
             late=asking.document.late,
             shown=shown_to_people(asking),
             covered=tuple(request.covered.values())[:MOST_TURNS],
@@ -283,8 +283,8 @@ def _note(walk: Walk, request: Request, question: str, changed: str) -> None:
     )
 
 
-def _within(asking: LiveStep) -> timedelta:
-    return parse_duration(asking.document.within)
+def _due_at(walk: Walk, asking: LiveStep) -> datetime:
+    return deadline(asking.document, walk.context, walk.now)
 
 
 def _chosen(walk: Walk, asking: LiveStep) -> str:
@@ -295,7 +295,7 @@ def _chosen(walk: Walk, asking: LiveStep) -> str:
 def _schedule(walk: Walk, request: Request) -> None:
     chosen = _chosen(walk, request.asking)
     late = request.asking.document.late
-    at = walk.now + _within(request.asking) if chosen == "late" else walk.now
+    at = _due_at(walk, request.asking) if chosen == "late" else walk.now
     if chosen == "approve":
         walk.schedule(at, lambda: _grant(walk, request))
     elif chosen == "deny":

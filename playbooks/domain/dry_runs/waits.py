@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
+from playbooks.domain.deadlines import deadline
 from playbooks.domain.dry_runs.choices import UnfitChoice, example_of
 from playbooks.domain.dry_runs.gates import shown_to_people
 from playbooks.domain.dry_runs.record import WouldBeQuestion, WouldBeWait
@@ -24,7 +25,7 @@ STAYS_OPEN = "Nobody answered in time: the question stays open until somebody do
 def ask(walk: Walk, step: LiveStep) -> None:
     """Puts the question. Raises ExpressionError where that is not possible, UnfitChoice for unfit answers."""
     document, scope = step.document, step.frame.scope(walk.moment)
-    due_at = walk.now + parse_duration(document.within)
+    due_at = deadline(document, walk.context, walk.now)
     question = str(render(document.ask, scope))
     fields = {name: _field(each, scope) for name, each in document.fields.items()}
     answers = None if walk.choices.word(step.key) == "late" else _answers(walk, step, fields)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
-from typing import Annotated, Any, Literal, get_args
-from zoneinfo import ZoneInfo, available_timezones
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from playbooks.domain.actions import Catalogue, Effect
+from playbooks.domain.calendars import Calendar
 from playbooks.domain.check_shape import sentence_about
 from playbooks.domain.expressions import paths, syntax_error
 from playbooks.domain.field_types import Slug
@@ -20,24 +20,9 @@ from playbooks.domain.policies.seats_asked import Wanted
 from playbooks.domain.problems import Finding, Problem, Unreadable, nearest
 from playbooks.domain.reader import Document, Path, read_yaml
 
-Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-DAYS: tuple[str, ...] = get_args(Day)
 Window = Literal["hour", "day", "week"]
 MOST_SEATS = 10
 EFFECTS = ("require", "forbid", "limit", "step_up", "permit")
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"'{name[:80]}' is no time zone{nearest(name, available_timezones())}")
-    return name
-
-
-def _clock(text: str) -> str:
-    try:
-        return time.fromisoformat(text).strftime("%H:%M")
-    except ValueError:
-        raise ValueError(f"'{text[:80]}' is no time of day; write 08:00, for example") from None
 
 
 def _moment(text: str) -> str:
@@ -50,8 +35,6 @@ def _moment(text: str) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-Zone = Annotated[str, AfterValidator(_zone)]
-Clock = Annotated[str, AfterValidator(_clock)]
 Moment = Annotated[str, AfterValidator(_moment)]
 Sentence = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -91,39 +74,6 @@ class Permit(_Part):
     actions: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=50)]
     times: Annotated[int, Field(ge=1, le=10_000)]
     targets: Annotated[int, Field(ge=1, le=10_000)]
-
-
-class Calendar(_Part):
-    """What `time` in the condition is told in. Business hours are from `from` until before `to`."""
-
-    zone: Zone = "UTC"
-    days: Annotated[tuple[Day, ...], Field(strict=False, min_length=1)] = (
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-    )
-    from_: Annotated[Clock, Field(alias="from")] = "09:00"
-    to: Clock = "17:00"
-
-    @model_validator(mode="after")
-    def _is_in_order(self) -> Calendar:
-        if self.from_ >= self.to:
-            raise PydanticCustomError("calendar", "business hours end after they begin, on the same day")
-        return self
-
-    def at(self, moment: datetime) -> dict[str, object]:
-        """`time` as a condition sees it."""
-        here = moment.astimezone(ZoneInfo(self.zone))
-        weekday, clock = DAYS[here.weekday()], here.strftime("%H:%M")
-        return {
-            "weekday": weekday,
-            "hour": here.hour,
-            "minute": here.minute,
-            "date": here.strftime("%Y-%m-%d"),
-            "business_hours": weekday in self.days and self.from_ <= clock < self.to,
-        }
 
 
 class Policy(_Part):
