@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.browsing import signed_in
 from tests.acceptance.installation import Installation
+from tests.acceptance.waiting import until
 from tests.acceptance.walking import PAGES, walk
 from tests.cast import ROLES
 
@@ -77,6 +78,36 @@ def test_the_inbox_is_worked_by_keyboard(demo: Installation, browser: Browser) -
         for key, name in (("a", "Approve"), ("d", "Deny")):
             page.keyboard.press(key)
             expect(page.get_by_role("button", name=name)).to_be_focused()
+
+
+def test_a_request_is_decided_with_four_keys_and_by_none_of_them_alone(
+    demo: Installation, browser: Browser
+) -> None:
+    """j goes to it, Enter opens it, a goes to the button, Enter presses it. Leaning on a key decides nothing."""
+    address = "203.0.113.81"
+    with signed_in(browser, demo, "tier2") as visitor:
+        request = asked(demo, address)
+        page = visitor.open("/")
+        item = page.locator("[data-item]").filter(has_text=address)
+        for _ in range(page.locator("[data-item]").count()):
+            page.keyboard.press("j")
+            if item.evaluate("item => item === document.activeElement"):
+                break
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name=f"Block {address}")).to_be_visible()
+        for key in ("Enter", "Space", "y", "a", "a", "d", "a"):
+            page.keyboard.press(key)
+        expect(page.get_by_role("button", name="Approve")).to_be_focused()
+        assert demo.session("tier2").get(f"approvals/{request}/")["decisions"] == []
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").first).to_contain_text("Your approval is recorded")
+
+
+def asked(demo: Installation, address: str) -> str:
+    """The request of a run that would block the address."""
+    analyst = demo.session("analyst")
+    run = analyst.post("runs/", {"playbook": "block-at-gateway", "inputs": {"address": address}})["id"]
+    return str(until(lambda: analyst.get(f"runs/{run}/")["requests"], "the run asks for approval")[0]["id"])
 
 
 def test_a_decision_needs_no_javascript(demo: Installation, browser: Browser) -> None:
