@@ -22,7 +22,7 @@ from playbooks.executor import timers
 from playbooks.executor.authority import Forbidden, Granted, authorize, frozen_at
 from playbooks.executor.intents import intent_of
 from playbooks.models import Attempt, Connection, Run, Step
-from playbooks.operations import children, holds, limits, moves, rollbacks, stopping, waits
+from playbooks.operations import children, doubts, holds, limits, moves, rollbacks, stopping
 from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, anything_is_held, lock_run
@@ -138,7 +138,7 @@ def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | Non
         call = intent_of(change.run, frame, step, now)
     except ExpressionError as error:
         change.write_ready()
-        waits.fail(change, step, str(error))
+        doubts.fail(change, step, str(error))
         return None
     granted = _permission(change, frame, step, call, now)
     if granted is None:
@@ -196,7 +196,7 @@ def _authority(change: Change, frame: Frame, step: Step, call: Call | None, now:
     verdict = authorize(change, frame, step, call, now)
     if isinstance(verdict, Forbidden):
         change.write_ready()
-        waits.fail(change, step, verdict.sentence)
+        doubts.fail(change, step, verdict.sentence)
     return verdict if isinstance(verdict, Granted) else None
 
 
@@ -214,7 +214,7 @@ def _start_run(change: Change, frame: Frame, step: Step) -> None:
             _note_run(change, step, given, granted)
             children.start(change, frame, step, given)
     except ExpressionError as error:
-        waits.fail(change, step, str(error))
+        doubts.fail(change, step, str(error))
 
 
 def _job(step: Step) -> Attempt | None:

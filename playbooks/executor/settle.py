@@ -22,7 +22,7 @@ from playbooks.domain.verbs import Verb
 from playbooks.executor.claims import Claim, claim_ready
 from playbooks.executor.seams import Seam, reached
 from playbooks.models import Attempt, Step
-from playbooks.operations import bell, expiries, limits, moves, secrecy, telling
+from playbooks.operations import bell, doubts, expiries, limits, moves, secrecy
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, lock_known
@@ -96,13 +96,7 @@ def lose(change: Change, attempt: Attempt, sentence: str) -> None:
         due_at = change.now + timedelta(seconds=2**losses)
         moves.wait(step, WaitReason.RETRY, now=change.now, due_at=due_at, sentence=sentence)
         return
-    _ask_a_person(change, attempt, sentence)
-
-
-def _ask_a_person(change: Change, attempt: Attempt, sentence: str) -> None:
-    moves.move_step(attempt.step, StepStatus.UNKNOWN, now=change.now, sentence=sentence)
-    change.note_step(Verb.STEP_UNKNOWN, attempt.step, attempt=attempt.number, sentence=sentence)
-    change.tellings += telling.run_stuck(change.run, attempt.step)
+    doubts.ask_a_person(change, attempt.step, attempt, sentence)
 
 
 def _is_stopping(change: Change, step: Step) -> bool:
@@ -238,7 +232,7 @@ def _stay_in_doubt(change: Change, attempt: Attempt, sentence: str, pause: timed
     moves.settle(attempt, AttemptStatus.LOST, now=change.now, sentence=sentence)
     change.note_step(Verb.STEP_LOST, attempt.step, attempt=attempt.number, sentence=sentence)
     if pause is None:
-        _ask_a_person(change, attempt, sentence)
+        doubts.ask_a_person(change, attempt.step, attempt, sentence)
     else:
         _try_again(change, attempt, sentence, pause)
 

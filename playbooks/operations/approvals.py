@@ -20,16 +20,15 @@ from playbooks.domain.canonical import digest
 from playbooks.domain.duties import Denial, denials, is_denied, is_quorum, seated
 from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.profiles import Profile
-from playbooks.domain.statuses import RequestStatus, StepStatus, Verdict
+from playbooks.domain.statuses import RequestStatus, Verdict
 from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Late, Principal
 from playbooks.models.decisions import Decision
-from playbooks.operations import idempotency, proofs, requests, telling
+from playbooks.operations import doubts, idempotency, proofs, requests, telling
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.letting_through import let_through
-from playbooks.operations.moves import move_step
 from playbooks.operations.progress import advance
 from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from playbooks.operations.rounds import moment, open_frame
@@ -256,8 +255,7 @@ def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
 def fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
     waiting = requests.waiting_for(request)
     for step in waiting:
-        move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
-        change.note_step(Verb.STEP_FAILED, step, sentence=sentence)
+        doubts.fail(change, step, sentence)
     for frame in sorted({step.frame for step in waiting}, key=len, reverse=True):
         advance(change, frame)
 

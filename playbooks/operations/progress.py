@@ -14,7 +14,7 @@ from playbooks.domain.planner import Move, Node, Progress, plan, run_status
 from playbooks.domain.statuses import RUN_ENDED, STEP_ENDED, RunStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Step
-from playbooks.operations import children, expiries, rollbacks, telling, turns, waits
+from playbooks.operations import children, doubts, expiries, rollbacks, telling, turns, waits
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move, move_step
@@ -126,7 +126,7 @@ def _begin_to_wait(change: Change, frame: Frame, step: Step) -> None:
         else:
             waits.begin(change, frame, step)
     except ExpressionError as error:
-        waits.fail(change, step, str(error))
+        doubts.fail(change, step, str(error))
 
 
 def _move_run(change: Change, frame: Frame, status: RunStatus) -> None:

@@ -177,8 +177,10 @@ def _resolve(
         expiries.follow(change, step)
         return
     settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=comment)
-    if resolution is Resolution.GIVE_UP or open_frame(change.run, step.frame).is_stopping:
-        move_step(step, StepStatus.FAILED, now=change.now, sentence=f"Given up: {comment}")
+    is_over = step.is_stopping or open_frame(change.run, step.frame).is_stopping
+    if resolution is Resolution.GIVE_UP or is_over:
+        why = "Given up" if resolution is Resolution.GIVE_UP else "It did not happen, and is not tried again"
+        move_step(step, StepStatus.FAILED, now=change.now, sentence=f"{why}: {comment}")
         return
     move_step(step, StepStatus.READY, now=change.now)
     change.ready += 1

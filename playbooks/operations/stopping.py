@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from playbooks.domain.actions import Effect
 from playbooks.domain.duties import Denial
 from playbooks.domain.frames import block_of, enclosing, index_of
 from playbooks.domain.statuses import (
@@ -22,8 +21,8 @@ from playbooks.domain.statuses import (
     WaitReason,
 )
 from playbooks.domain.verbs import Verb
-from playbooks.models import Attempt, Run, Step, Turn
-from playbooks.operations import bell, questions, requests, telling, turns
+from playbooks.models import Run, Step, Turn
+from playbooks.operations import bell, doubts, questions, requests, turns
 from playbooks.operations.caller import Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.definitions import definition_of
@@ -133,20 +132,11 @@ def stop_step(change: Change, step: Step) -> None:
         _ask_to_stop(change, step)
         return
     questions.withdraw(change, step)
-    lost = _lost_attempt(step)
+    lost = doubts.lost_attempt(step)
     if lost is not None:
-        move_step(step, StepStatus.UNKNOWN, now=change.now, sentence=lost.sentence)
-        change.note_step(Verb.STEP_UNKNOWN, step, attempt=lost.number, sentence=lost.sentence)
-        change.tellings += telling.run_stuck(change.run, step)
+        doubts.ask_a_person(change, step, lost, lost.sentence)
         return
     move_step(step, StepStatus.CANCELLED, now=change.now)
-
-
-def _lost_attempt(step: Step) -> Attempt | None:
-    """The one in whose place the step was to be tried again: a person is asked, since it may have to be undone."""
-    if not step.attempt_count or step.effect == Effect.READ:
-        return None
-    return step.attempts.filter(number=step.attempt_count, status=AttemptStatus.LOST).first()
 
 
 def _is_at_far_side(step: Step) -> bool:

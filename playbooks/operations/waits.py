@@ -13,7 +13,7 @@ from playbooks.domain.playbook import Wait
 from playbooks.domain.statuses import StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.models import Event, Step
-from playbooks.operations import questions, requests
+from playbooks.operations import doubts, questions, requests
 from playbooks.operations.change import Change
 from playbooks.operations.definitions import definition_of
 from playbooks.operations.moves import move_step, wait
@@ -33,11 +33,6 @@ def begin(change: Change, frame: Frame, step: Step) -> None:
         questions.put(change, frame, step)
     elif step.kind == "wait":
         _wait(change, frame, step)
-
-
-def fail(change: Change, step: Step, sentence: str) -> None:
-    move_step(step, StepStatus.FAILED, now=change.now, sentence=sentence)
-    change.note_step(Verb.STEP_FAILED, step, sentence=sentence)
 
 
 def _wait(change: Change, frame: Frame, step: Step) -> None:
@@ -91,4 +86,4 @@ def miss(change: Change, step: Step) -> None:
         move_step(step, StepStatus.SUCCEEDED, now=change.now, outputs={"arrived": False, "data": {}})
         change.note_step(Verb.STEP_SUCCEEDED, step, arrived=False)
     else:
-        fail(change, step, f"The event {step.event} for {step.event_key} did not come in time.")
+        doubts.fail(change, step, f"The event {step.event} for {step.event_key} did not come in time.")

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from playbooks import executor
 from playbooks.domain.outcomes import Outcome
-from playbooks.domain.statuses import RunStatus, StepStatus
+from playbooks.domain.statuses import RequestStatus, RunStatus, StepStatus, Verdict
 from playbooks.models import Run
-from playbooks.operations import runs, stopping
+from playbooks.operations import approvals, connections, runs, stopping
 from playbooks.operations.runs import Resolution
 from tests.cast import Cast
 from tests.executor.world import BROKEN, LOST, REFUSED, World
@@ -99,3 +99,59 @@ def test_a_block_that_takes_too_long_asks_about_a_lost_answer_in_it(
     runs.resolve(run.pk, key, caller=caller, resolution=Resolution.DID_NOT_HAPPEN, comment="I looked.")
     run.refresh_from_db()
     assert (run.status, run.steps.get(key=key).status) == (RunStatus.FAILED, StepStatus.FAILED)
+
+
+GATED = """\
+  - id: gate
+    approve: Now?
+    seats: [{role: tier-2}]
+    within: 30m
+"""
+
+
+@pytest.fixture
+def asked_again(any_time: None, begin: Begin, world: World, cast: Cast) -> Run:
+    """An answer was lost twice, and what would be sent at the third try is another thing than what was approved."""
+    run = begin(GATED + STEP.format(kind="keyed"))
+    decide(run, cast, Verdict.APPROVE)
+    world.outcomes = [LOST, LOST]
+    executor.drive(run.pk, worker="test")
+    connections.configure("fake", caller=cast.caller("admin"), connector="fake", settings={}, secrets={})
+    executor.sweep(now=timezone.now() + timedelta(seconds=30))
+    executor.drive(run.pk, worker="test")
+    return run
+
+
+def decide(run: Run, cast: Cast, verdict: Verdict) -> None:
+    request = run.requests.get(status=RequestStatus.OPEN)
+    caller, why = cast.caller("tier2"), "" if verdict is Verdict.APPROVE else "Not like this."
+    approvals.decide(request.pk, caller=caller, verdict=verdict, shown_digest=request.digest, comment=why)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ended"),
+    [
+        (Resolution.HAPPENED, StepStatus.SUCCEEDED),
+        (Resolution.DID_NOT_HAPPEN, StepStatus.FAILED),
+        (Resolution.GIVE_UP, StepStatus.FAILED),
+    ],
+)
+def test_a_denial_of_another_try_leaves_open_what_the_lost_one_did_and_nothing_is_tried_again(
+    asked_again: Run, cast: Cast, resolution: Resolution, ended: StepStatus
+) -> None:
+    decide(asked_again, cast, Verdict.DENY)
+    step = asked_again.steps.get(key="one")
+    assert step.status == StepStatus.UNKNOWN
+    assert "Not like this." in step.sentence
+    assert "nobody knows whether it happened" in step.sentence
+    runs.resolve(
+        asked_again.pk, "one", caller=cast.caller("analyst"), resolution=resolution, comment="I looked."
+    )
+    executor.drive(asked_again.pk, worker="test")
+    step.refresh_from_db()
+    assert (step.status, step.attempt_count) == (ended, 2)
+
+
+def test_a_deadline_that_passes_over_another_try_leaves_it_open_as_well(asked_again: Run) -> None:
+    executor.sweep(now=timezone.now() + timedelta(minutes=45))
+    assert asked_again.steps.get(key="one").status == StepStatus.UNKNOWN
