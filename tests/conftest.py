@@ -11,7 +11,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.cast import Cast, make_cast
+from tests.databases import django_db_setup, leave_out_default_policies
 from tests.servers import missing
+
+__all__ = ["django_db_setup"]
 
 SOCKETS = {
     "needs_postgresql",
@@ -79,8 +82,6 @@ def _nobody_at_the_seams() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _no_default_policies() -> None:
     """Tests begin on an installation that has no policies. What is about them says so: `default_policies`."""
-    from tests.databases import leave_out_default_policies
-
     leave_out_default_policies()
 
 

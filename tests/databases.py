@@ -16,13 +16,34 @@ from contextlib import contextmanager
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from django.db.models.signals import post_migrate
+from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
 
 from playbooks.audit import walls
 from playbooks.management import default_policies
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_use_migrations: bool,
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """In place of pytest-django's, which makes no test database when it sees no test that uses `db`, so that a test
+    with a fixture of ours, run alone, would empty the database of the installation.
+    """
+    if not django_db_use_migrations:
+        settings.MIGRATION_MODULES = {config.label: None for config in apps.get_app_configs()}
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases=[DEFAULT_DB_ALIAS])
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture

@@ -36,7 +36,6 @@ steps:
   - id: gate
     approve: Do it?
     seats: [{role: tier-2}, {role: network-owner}]
-    within: 5s
   - id: one
     do: fake.never
     using: fake
@@ -181,7 +180,7 @@ def test_case_41_the_last_approval_against_cancelling(people_at_work: Cast, worl
 
 
 def test_case_41_the_last_approval_against_the_deadline(people_at_work: Cast) -> None:
-    publish(people_at_work, GUARDED)
+    publish(people_at_work, GUARDED.replace("    approve:", "    within: 5s\n    approve:"))
     for _ in range(ROUNDS):
         run, request = at_the_gate(people_at_work)
         vote(people_at_work, "tier2", request)()
