@@ -41,6 +41,7 @@ steps:
     using: fake
     with: {target: one}
 """
+SOON_LATE = GUARDED.replace("    approve:", "    within: 5s\n    approve:")
 FREE = """\
 playbook: free
 title: Free
@@ -180,7 +181,7 @@ def test_case_41_the_last_approval_against_cancelling(people_at_work: Cast, worl
 
 
 def test_case_41_the_last_approval_against_the_deadline(people_at_work: Cast) -> None:
-    publish(people_at_work, GUARDED.replace("    approve:", "    within: 5s\n    approve:"))
+    publish(people_at_work, SOON_LATE)
     for _ in range(ROUNDS):
         run, request = at_the_gate(people_at_work)
         vote(people_at_work, "tier2", request)()
@@ -343,7 +344,7 @@ def test_a_lost_bell_is_rung_again_by_the_sweep(begin: Callable[..., Run], cast:
 
 
 def test_two_sweeps_at_once_repair_once(people_at_work: Cast) -> None:
-    publish(people_at_work, GUARDED)
+    publish(people_at_work, SOON_LATE)
     for _ in range(ROUNDS):
         run, request = at_the_gate(people_at_work)
         later = timezone.now() + timedelta(seconds=6)
