@@ -39,7 +39,8 @@ class Call:
     @property
     def target(self) -> str:
         """What is acted on; without a name of its own, what it is sent to."""
-        return str(self.parameters.get(self.action.target, self.connection or self.action.connector))
+        named = self.parameters.get(self.action.target, self.connection or self.action.connector)
+        return ", ".join(map(str, named)) if isinstance(named, list) else str(named)
 
     @property
     def place(self) -> str:
