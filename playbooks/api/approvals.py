@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,7 +20,7 @@ from playbooks.api.permissions import Need
 from playbooks.api.stepping_up import Proof, take
 from playbooks.domain.statuses import Verdict
 from playbooks.operations import approvals as operations
-from playbooks.operations import denied, stepup, withdrawals
+from playbooks.operations import denied, stepup, strikes, withdrawals
 from playbooks.operations.refusals import Invalid
 from playbooks.queries import approvals as queries
 from playbooks.queries.approvals import RequestView
@@ -39,11 +39,14 @@ class StepUpProof(Proof):
     id: UUID
 
 
+Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
 class Decide(Body):
     """`digest` is that of the subject as it was shown. A denial needs its comment."""
 
     verdict: Literal[Verdict.APPROVE, Verdict.DENY]
-    digest: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    digest: Digest
     comment: Annotated[str, StringConstraints(max_length=10_000)] = ""
     step_up: StepUpProof | None = None
 
@@ -61,6 +64,24 @@ class Decided:
 
 class TakeBack(Body):
     reason: Annotated[str, StringConstraints(max_length=10_000)]
+
+
+class Strike(Body):
+    """`steps` are keys of the subject's covered items; `digest` is that of the subject as it was shown."""
+
+    digest: Digest
+    steps: Annotated[list[str], Field(min_length=1, max_length=10_000)]
+    reason: Annotated[str, StringConstraints(max_length=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """The request that is open instead, over what is left."""
+
+    id: UUID
+    run: UUID
+    status: str
+    digest: str
 
 
 class AskAgain(Body):
@@ -156,6 +177,31 @@ class DecisionWithdrawal(Endpoint):
         body = read(TakeBack, request)
         row = withdrawals.withdraw_decision(pk, caller=caller_of(request), reason=body.reason)
         return answer(TakenBack(row.pk, row.run_id, row.status))
+
+
+class Striking(Endpoint):
+    """The operation refuses by the duty rules and audits the refusal."""
+
+    needs = {"POST": Need(("see_request",), "")}
+
+    @described(
+        "approvals_strike",
+        "Leave single items out of a request; what is left is asked about anew",
+        body=Strike,
+        answer=Struck,
+        status=201,
+        is_write=True,
+    )
+    def post(self, request: Request, pk: UUID) -> Response:
+        body = read(Strike, request)
+        row = strikes.strike(
+            pk,
+            caller=caller_of(request),
+            steps=body.steps,
+            shown_digest=body.digest,
+            reason=body.reason,
+        )
+        return answer(Struck(row.pk, row.run_id, row.status, row.digest), status=201)
 
 
 class Withdrawal(Endpoint):

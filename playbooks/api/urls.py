@@ -83,6 +83,7 @@ urlpatterns: list[URLPattern] = [
     path("step-up/", stepping_up.Challenges.as_view()),
     path("step-up/<uuid:pk>/prove/", stepping_up.Proofs.as_view()),
     path("approvals/<uuid:pk>/withdraw-decision/", approvals.DecisionWithdrawal.as_view()),
+    path("approvals/<uuid:pk>/strike/", approvals.Striking.as_view()),
     path("approvals/<uuid:pk>/withdraw/", approvals.Withdrawal.as_view()),
     path("approvals/<uuid:pk>/ask-again/", approvals.AskingAgain.as_view()),
     path("rotas/", rotas.Rotas.as_view()),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from graphlib import TopologicalSorter
+from types import MappingProxyType
 from typing import Protocol
 
 from playbooks.domain.expressions import ExpressionError
@@ -67,6 +68,7 @@ class Move:
 Condition = Callable[[Node, Mapping[str, Progress]], bool]
 Values = Callable[[Node, Mapping[str, Progress]], Mapping[str, object]]
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _MAY_PASS_ON = frozenset({StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.SKIPPED})
 
 
@@ -77,10 +79,12 @@ def plan(
     condition: Condition,
     values: Values,
     is_stopping: bool = False,
+    struck: Mapping[str, str] = NOTHING,
 ) -> tuple[Move, ...]:
     """Every move that follows from `states`, in the order in which they follow from each other.
 
-    When it `is_stopping`, nothing new starts but what is to run in any case (`after: always`).
+    When it `is_stopping`, nothing new starts but what is to run in any case (`after: always`). What was `struck` is
+    skipped with its sentence when its turn comes.
     """
     now = dict(states)
     failed: set[str] = set()
@@ -90,7 +94,9 @@ def plan(
         if status == StepStatus.PENDING and _is_due(node, now):
             stops = is_stopping and node.after != "always"
             move = (
-                Move(node.key, StepStatus.CANCELLED) if stops else _move(node, now, failed, condition, values)
+                Move(node.key, StepStatus.CANCELLED)
+                if stops
+                else _move(node, now, failed, condition, values, struck)
             )
             status = move.status
             now[node.key] = State(status, move.outputs or {})
@@ -131,8 +137,9 @@ def _move(
     failed: Set[str],
     condition: Condition,
     values: Values,
+    struck: Mapping[str, str],
 ) -> Move:
-    skipped = _reason_to_skip(node, states, failed)
+    skipped = _reason_to_skip(node, states, failed) or struck.get(node.key, "")
     if skipped:
         return Move(node.key, StepStatus.SKIPPED, skipped)
     try:

@@ -58,6 +58,7 @@ class Verb(StrEnum):
     REQUEST_PASSED = "request.passed", "Somebody ran past a gate by break-glass; nobody approved."
     REQUEST_EXPIRED = "request.expired", "A request was not decided in time."
     REQUEST_VOIDED = "request.voided", "What would run has changed, so a request holds no more."
+    REQUEST_STRUCK = "request.struck", "Somebody who decides left single items out of a request."
     REQUEST_WITHDRAWN = "request.withdrawn", "A request was taken back."
     REQUEST_ASKED_AGAIN = "request.asked_again", "What was denied is asked once more, with new evidence."
     REQUEST_CONSUMED = "request.consumed", "A step was performed under an approval."

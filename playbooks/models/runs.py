@@ -45,6 +45,9 @@ class Run(models.Model):
     inputs = models.JSONField(default=dict)
     context = models.JSONField(default=dict)
     outputs = models.JSONField(default=dict)
+    struck = models.JSONField(
+        default=dict
+    )  # steps that people left out of an approval, by key: by whom and why
     sentence = models.TextField(blank=True)  # why it failed, for a person
     rollbacks = models.PositiveSmallIntegerField(default=0)  # how many were started
     driver = models.CharField(max_length=32, blank=True)  # whose picture of the steps is up to date

@@ -6,6 +6,8 @@ whom asked for it, over exactly the bytes that ran.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -81,9 +83,15 @@ def decide(
         raise Invalid([("/comment", "A denial needs its reason: say what should happen instead.")])
     vote = Vote(request, caller, verdict, shown_digest, comment)
     expire(request, now=timezone.now())  # a deadline holds whether or not the sweep has come by
+    with recording_refusals(vote), transaction.atomic(durable=True):
+        return _decide(vote, idempotency_key)
+
+
+@contextmanager
+def recording_refusals(vote: Vote) -> Iterator[None]:
+    """Around the transaction of a vote: a refusal is audited when that was rolled back."""
     try:
-        with transaction.atomic(durable=True):
-            return _decide(vote, idempotency_key)
+        yield
     except Refused as refusal:
         _record_refusal(vote, refusal)
         _hide(vote, refusal)
@@ -135,11 +143,7 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     row, change = open_change(vote.request, now=now, actor_of=vote.caller)
     if idempotency.recall(person, idempotency_key, vote.as_json()):
         return row
-    facts = proofs.with_step_up(_facts(vote, row), row, caller=vote.caller, now=now)
-    forbidden = denials(facts)
-    if forbidden:
-        raise Forbidden(facts, *forbidden)
-    vote.caller.require_within_reach(row, _request_name(vote))
+    facts = require_entitled(vote, row)
     proofs.use_proof(facts, caller=vote.caller, now=now)
     _record(change, row, vote, facts)
     if vote.verdict is Verdict.DENY and is_denied(facts):
@@ -149,6 +153,16 @@ def _decide(vote: Vote, idempotency_key: str) -> ApprovalRequest:
     idempotency.keep(person, idempotency_key, vote.as_json(), {"request": str(row.pk)}, now=now)
     change.finish()
     return row
+
+
+def require_entitled(vote: Vote, row: ApprovalRequest) -> Facts:
+    """What the duty rules were evaluated on. Raises Forbidden with every one that forbids the vote."""
+    facts = proofs.with_step_up(_facts(vote, row), row, caller=vote.caller, now=timezone.now())
+    forbidden = denials(facts)
+    if forbidden:
+        raise Forbidden(facts, *forbidden)
+    vote.caller.require_within_reach(row, _request_name(vote))
+    return facts
 
 
 def _facts(vote: Vote, request: ApprovalRequest) -> Facts:

@@ -95,7 +95,20 @@ def _plan(change: Change, frame: Frame) -> Sequence[Move]:
         rendered = render(definition.steps[node.key].set, frame.scope(now, states))
         return dict(rendered) if isinstance(rendered, Mapping) else {}
 
-    return plan(frame.nodes, frame.steps, condition=condition, values=values, is_stopping=frame.is_stopping)
+    return plan(
+        frame.nodes,
+        frame.steps,
+        condition=condition,
+        values=values,
+        is_stopping=frame.is_stopping,
+        struck=_struck(frame),
+    )
+
+
+def _struck(frame: Frame) -> Mapping[str, str]:
+    """Of the frame's own steps, by their ids. In a rollback nothing is struck."""
+    struck = {} if undoes(frame.run) else frame.run.struck
+    return {name: struck[step.key] for name, step in frame.steps.items() if step.key in struck}
 
 
 def _apply(change: Change, frame: Frame, step: Step, to: Move) -> None:

@@ -246,7 +246,7 @@ def compose(frame: Frame, gate: Step, *, frozen_at: str) -> Composition:
     begun = _begun(run, [call.key for call in calls])
     items, unknown = [], []
     for call in calls:
-        if call.key in begun:
+        if call.key in begun or call.key in run.struck:
             continue
         try:
             items.append(covered_call(run, call))

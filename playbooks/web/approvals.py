@@ -95,6 +95,7 @@ def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> H
         "may_see_people": access.may(person, "see_people"),
         "printed_at": timezone.now(),
         "given": request.POST,
+        "struck_before": request.POST.getlist("step"),
     }
     return render(request, "approval.html", context, status=refusal.status if refusal else HTTPStatus.OK)
 

@@ -33,6 +33,7 @@ SECTIONS = (
             "decide",
             "break-glass",
             "withdraw",
+            "strike",
             "ask-again",
             "question",
             "delegation",

@@ -1,4 +1,4 @@
-"""Taking back a decision or a request, and asking again what was denied: forms on the page of a request."""
+"""Taking back a decision or a request, striking items, asking again what was denied: forms on the page of a request."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from playbooks.operations import denied, withdrawals
+from playbooks.operations import denied, strikes, withdrawals
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
-from playbooks.web.approvals import page
+from playbooks.web.approvals import digest_of, page
 from playbooks.web.callers import caller_of, text_of
 from playbooks.web.refusing import refusal_of
 
@@ -36,6 +36,23 @@ def withdraw_request(request: HttpRequest, pk: UUID) -> HttpResponse:
         withdrawals.withdraw_request(pk, caller=caller_of(request), reason=text_of(request, "reason"))
         messages.success(request, "The request is taken back: nothing behind this gate runs.")
         return redirect("approval", pk=pk)
+
+    return _answered(request, pk, act)
+
+
+@require_POST
+@login_required
+def strike(request: HttpRequest, pk: UUID) -> HttpResponse:
+    def act() -> HttpResponse:
+        left = strikes.strike(
+            pk,
+            caller=caller_of(request),
+            steps=request.POST.getlist("step"),
+            shown_digest=digest_of(request),
+            reason=text_of(request, "reason"),
+        )
+        messages.success(request, "They are struck. This is what is left to decide.")
+        return redirect("approval", pk=left.pk)
 
     return _answered(request, pk, act)
 

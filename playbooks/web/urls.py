@@ -50,6 +50,7 @@ urlpatterns = [
     path("step-up/provider", provider_proofs.at_provider, name="step-up-provider"),
     path("approvals/<uuid:pk>/who", deciders.deciders, name="approval-deciders"),
     path("approvals/<uuid:pk>/withdraw-decision", taking_back.withdraw_decision, name="withdraw-decision"),
+    path("approvals/<uuid:pk>/strike", taking_back.strike, name="strike"),
     path("approvals/<uuid:pk>/withdraw", taking_back.withdraw_request, name="withdraw-request"),
     path("approvals/<uuid:pk>/ask-again", taking_back.ask_again, name="ask-again"),
     path("questions/<uuid:pk>/", questions.question, name="question"),

@@ -16,6 +16,7 @@ from tests.acceptance.browsing import Visitor
 NO_PAGES = frozenset(
     {
         "decide",
+        "strike",
         "run-cancel",
         "run-pause",
         "run-resume",

@@ -27,7 +27,7 @@ TOKENS_MAY = {
     # One's own request is taken back or asked again as it was begun; the others only calculate.
     *("approvals/<uuid:pk>/withdraw/", "approvals/<uuid:pk>/ask-again/"),
     *("policies/check/", "policies/explain/", "policies/simulate/"),
-    "approvals/<uuid:pk>/withdraw-decision/",
+    *("approvals/<uuid:pk>/withdraw-decision/", "approvals/<uuid:pk>/strike/"),
     # Open to any token, so that its refusal says why: an approval is a person's (token_not_person).
     "approvals/<uuid:pk>/decide/",
 }

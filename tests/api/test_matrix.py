@@ -137,6 +137,13 @@ ROWS: dict[tuple[str, str], Row] = {
         body={"verdict": "approve", "digest": "$digest"},
         seat=("tier-2", "network-owner"),
     ),
+    ("approvals/<uuid:pk>/strike/", "post"): Row(
+        ("see_request",),
+        "case",
+        {"uuid:pk": "request"},
+        {"digest": "$digest", "steps": ["block"], **WHY},
+        seat=("tier-2", "network-owner"),
+    ),
     ("approvals/<uuid:pk>/withdraw-decision/", "post"): case("see_request", pk="request", **WHY),
     ("approvals/<uuid:pk>/withdraw/", "post"): Row(
         ("see_request",), "case", {"uuid:pk": "request"}, WHY, seat=()

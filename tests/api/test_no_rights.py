@@ -75,6 +75,7 @@ ENDPOINTS = {
     "step-up/": {"post"},
     "step-up/<uuid:pk>/prove/": {"post"},
     "approvals/<uuid:pk>/withdraw-decision/": {"post"},
+    "approvals/<uuid:pk>/strike/": {"post"},
     "approvals/<uuid:pk>/withdraw/": {"post"},
     "approvals/<uuid:pk>/ask-again/": {"post"},
     "rotas/": {"get", "post"},

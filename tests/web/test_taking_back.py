@@ -6,6 +6,8 @@ from django.urls import reverse
 
 from playbooks.domain.statuses import RequestStatus
 from playbooks.models import Run
+from tests.cast import Cast
+from tests.listed import begin_listed
 from tests.web.conftest import Look, World
 
 
@@ -58,9 +60,29 @@ def test_what_was_denied_is_asked_again_with_the_denial_shown(world: World, look
     assert "Ask once more" not in shown(world, look, "analyst")
 
 
+def test_whoever_may_decide_is_offered_to_strike_single_items(cast: Cast, look: Look) -> None:
+    request = begin_listed(cast).requests.get()
+    address = reverse("strike", args=[request.pk])
+    assert "Strike single items" in look("tier2").get(reverse("approval", args=[request.pk])).content.decode()
+    assert "Strike single" not in look("analyst").get(reverse("approval", args=[request.pk])).content.decode()
+    form = {"digest": request.digest, "step": ["each_one[0].block", "each_one[2].block"], "reason": "Ours."}
+    assert look("analyst").post(address, form).status_code == 403
+    refused = look("tier2").post(address, {**form, "reason": ""})
+    assert (refused.status_code, refused.content.decode().count(" checked")) == (400, 2)
+    text = look("tier2").post(address, form, follow=True).content.decode()
+    assert "This is what is left to decide." in text
+    assert "203.0.113.2" in text
+    assert "203.0.113.1" not in text
+    assert "Strike single items" not in text
+
+
+def test_a_request_about_one_thing_has_no_items_to_strike(world: World, look: Look) -> None:
+    assert "Strike single items" not in shown(world, look, "tier2")
+
+
 def test_an_outsider_is_not_told_that_there_is_such_a_request(world: World, look: Look) -> None:
-    form = {"reason": "x", "evidence": "x"}
-    for name in ("withdraw-decision", "withdraw-request", "ask-again"):
+    form = {"reason": "x", "evidence": "x", "step": "block", "digest": world.request.digest}
+    for name in ("withdraw-decision", "withdraw-request", "ask-again", "strike"):
         answer = look("outsider").post(reverse(name, args=[world.request.pk]), form)
         assert answer.status_code == 404
         assert b"203.0.113.9" not in answer.content
