@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -70,6 +71,27 @@ def provider_address(name: str) -> str:
     if not value or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL):
         return value.rstrip("/")
     raise ImproperlyConfigured(f"{name} must begin with https://: over it comes who somebody is.")
+
+
+def provider_metadata(name: str) -> str:
+    """What an identity provider says of itself in SAML: the address of the document, as above, or the document (which
+    `name`_FILE gives); empty when unset.
+    """
+    value = text(name).strip()
+    return value if value.startswith("<") else provider_address(name)
+
+
+def together(*names: str) -> None:
+    """Raises ImproperlyConfigured where some of the variables are set and others are not."""
+    unset = [name for name in names if not text(name)]
+    if unset and len(unset) < len(names):
+        raise ImproperlyConfigured(f"{' and '.join(names)} belong together, but {unset[0]} is not set.")
+
+
+def needs(module: str, *, extra: str, name: str) -> None:
+    """Raises ImproperlyConfigured where what `name` switches on is not installed."""
+    if text(name) and find_spec(module) is None:
+        raise ImproperlyConfigured(f"{name} needs the extra `{extra}`, which is not installed.")
 
 
 def words(name: str, default: str = "") -> list[str]:

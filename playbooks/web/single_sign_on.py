@@ -40,10 +40,13 @@ class IdentityProvider:
 
 def providers() -> list[IdentityProvider]:
     """Where one can sign in besides here."""
-    if not settings.OIDC_ISSUER:
-        return []
-    url = reverse("openid_connect_login", kwargs={"provider_id": settings.OIDC["provider_id"]})
-    return [IdentityProvider(settings.OIDC["name"], url)]
+    found = []
+    if settings.OIDC_ISSUER:
+        url = reverse("openid_connect_login", kwargs={"provider_id": settings.OIDC["provider_id"]})
+        found.append(IdentityProvider(settings.OIDC["name"], url))
+    if settings.SAML_ISSUER:
+        found.append(IdentityProvider(settings.SAML["name"], reverse("saml_login")))
+    return found
 
 
 class Provisioned(DefaultSocialAccountAdapter):  # type: ignore[misc]

@@ -266,3 +266,39 @@ def test_who_somebody_is_never_comes_over_an_open_line(variable: Variable, value
     variable(value)
     with pytest.raises(ImproperlyConfigured, match=NAME):
         env.provider_address(NAME)
+
+
+def test_a_saml_provider_that_nobody_named_says_nothing(variable: Variable) -> None:
+    assert env.provider_metadata(NAME) == ""
+
+
+def test_what_a_saml_provider_says_of_itself_may_be_the_document(file: Path) -> None:
+    file.write_text("\n<EntityDescriptor/>\n", encoding="utf-8")
+    assert env.provider_metadata(NAME) == "<EntityDescriptor/>"
+
+
+@pytest.mark.parametrize(
+    "value", ["http://id.example.org/metadata", "metadata.xml", "/etc/soar/metadata.xml"]
+)
+def test_metadata_never_comes_over_an_open_line_nor_is_it_the_name_of_a_file(
+    variable: Variable, value: str
+) -> None:
+    variable(value)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.provider_metadata(NAME)
+
+
+def test_what_belongs_together_is_set_together(variable: Variable) -> None:
+    env.together(NAME, "SOAR_TEST_OTHER")
+    variable("value")
+    env.together(NAME, NAME)
+    with pytest.raises(ImproperlyConfigured, match="SOAR_TEST_OTHER is not set"):
+        env.together(NAME, "SOAR_TEST_OTHER")
+
+
+def test_what_is_not_installed_is_named_with_its_extra(variable: Variable) -> None:
+    env.needs("no_such_module", extra="sso", name=NAME)
+    variable("value")
+    env.needs("django", extra="sso", name=NAME)
+    with pytest.raises(ImproperlyConfigured, match="SOAR_TEST_ONLY needs the extra `sso`"):
+        env.needs("no_such_module", extra="sso", name=NAME)
