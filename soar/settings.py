@@ -163,6 +163,20 @@ SOCIALACCOUNT_ADAPTER = "playbooks.web.single_sign_on.Provisioned"
 SOCIALACCOUNT_AUTO_SIGNUP = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 
+# Sign-in with the password of a directory; needs the extra `ldap`. See web/directory.py.
+env.together("SOAR_LDAP_URI", "SOAR_LDAP_BASE")
+env.together("SOAR_LDAP_BIND_DN", "SOAR_LDAP_BIND_PASSWORD")
+env.needs("ldap", extra="ldap", name="SOAR_LDAP_URI")
+LDAP_URI = env.directory_address("SOAR_LDAP_URI")
+LDAP_BASE = env.text("SOAR_LDAP_BASE")
+LDAP_FILTER = env.search_filter("SOAR_LDAP_FILTER", "(uid=%(user)s)")
+LDAP_BIND_DN = env.text("SOAR_LDAP_BIND_DN")
+LDAP_BIND_PASSWORD = env.text("SOAR_LDAP_BIND_PASSWORD")
+LDAP_CA_FILE = env.text("SOAR_LDAP_CA_FILE")
+LDAP_STARTS_TLS = LDAP_URI.startswith("ldap://") and not env.is_local(LDAP_URI)
+if LDAP_URI:
+    AUTHENTICATION_BACKENDS.append("playbooks.web.directory.Directory")
+
 AXES_HANDLER = "playbooks.web.lockout.Counter"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)

@@ -59,7 +59,8 @@ def metadata(issuer: str = ISSUER, *names: str) -> str:
         "</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
         for each in names or ("provider",)
     )
-    return f"""<md:EntityDescriptor xmlns:md="{Words.NS_MD}" xmlns:ds="{Words.NS_DS}" entityID="{issuer}">
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+    <md:EntityDescriptor xmlns:md="{Words.NS_MD}" xmlns:ds="{Words.NS_DS}" entityID="{issuer}">
       <md:IDPSSODescriptor protocolSupportEnumeration="{Words.NS_SAMLP}">{certificates}
         <md:SingleSignOnService Binding="{Words.BINDING_HTTP_REDIRECT}" Location="{SSO}"/>
       </md:IDPSSODescriptor></md:EntityDescriptor>"""

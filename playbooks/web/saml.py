@@ -243,6 +243,8 @@ def _metadata_of_provider() -> dict[str, Any]:
             "metadata_request_timeout": PATIENCE,
         }
         found = fetch_metadata_url_config(asked)
+    if "idp" not in found:
+        raise Untrusted(f"It says nothing of {settings.SAML_ISSUER}.")
     provider: dict[str, Any] = found["idp"]
     return provider
 

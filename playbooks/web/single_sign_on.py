@@ -96,7 +96,11 @@ def confirmed(view: View) -> View:
         if isinstance(person, Principal) and not get_reauthentication_flows(person):
             signed_in = [each["at"] for each in get_authentication_records(request, person)]
             if timezone.now().timestamp() - max(signed_in, default=0) > FRESH:
-                context = {"next": request.get_full_path(), "identity_providers": providers()}
+                context = {
+                    "next": request.get_full_path(),
+                    "identity_providers": providers(),
+                    "has_directory": bool(settings.LDAP_URI),
+                }
                 return render(request, "sign_in_again.html", context, status=HTTPStatus.UNAUTHORIZED)
         return view(request, *args, **kwargs)
 
