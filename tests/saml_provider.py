@@ -126,9 +126,14 @@ class Telling:
         return str(written.decode())
 
 
-def response(*assertions: str, to: str | None, status: str = Words.STATUS_SUCCESS) -> str:
+def response(
+    *assertions: str,
+    to: str | None,
+    status: str = Words.STATUS_SUCCESS,
+    at: str = "http://localhost:8000/accounts/saml/acs/",
+) -> str:
     """A whole answer, unsigned around what is in it, as most providers send it."""
-    answers = _attributes(InResponseTo=to, Destination="http://localhost:8000/accounts/saml/acs/")
+    answers = _attributes(InResponseTo=to, Destination=at)
     return f"""<samlp:Response xmlns:samlp="{Words.NS_SAMLP}" xmlns:saml="{Words.NS_SAML}" ID="_{uuid4()}"
       Version="2.0" IssueInstant="{_in()}"{answers}><saml:Issuer>{ISSUER}</saml:Issuer>
       <samlp:Status><samlp:StatusCode Value="{status}"/></samlp:Status>{"".join(assertions)}</samlp:Response>"""

@@ -41,6 +41,7 @@ from playbooks.web.stepping_up import back_of
 logger = logging.getLogger(__name__)
 
 LONGEST = 200_000  # characters of an answer
+LONGEST_REASON = 500  # characters in the log: some of them are whoever's who sent the answer
 PATIENCE = 5  # seconds until the provider's metadata has come
 KEPT = 60  # seconds that an answer waits for the browser to bring its session
 # What names of these formats are is somebody else's tomorrow.
@@ -196,7 +197,7 @@ def _date(request: HttpRequest, answer: Answer) -> None:
 
 
 def _failed(request: HttpRequest, provider: SAMLProvider, error: Untrusted) -> HttpResponseBase:
-    logger.warning("A SAML sign-in was refused: %r", str(error))
+    logger.warning("A SAML sign-in was refused: %r", str(error)[:LONGEST_REASON])
     kind = AuthError.CANCELLED if isinstance(error, Cancelled) else AuthError.UNKNOWN
     page: HttpResponseBase = render_authentication_error(request, provider, error=kind, exception=error)
     return page
@@ -267,5 +268,8 @@ def _config(provider: dict[str, Any]) -> dict[str, Any]:
             "wantAttributeStatement": bool(settings.SAML_SUBJECT),
             "allowRepeatAttributeName": True,
             "allowSingleLabelDomains": True,
+            # Ours holds until somebody changes it: most providers read it once.
+            "metadataValidUntil": "",
+            "metadataCacheDuration": "",
         },
     }

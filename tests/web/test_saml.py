@@ -116,6 +116,26 @@ def test_the_request_says_where_the_answer_goes_and_who_asks() -> None:
     assert request.get("ForceAuthn") is None
 
 
+@pytest.mark.parametrize("address", ["https://soar.example.org", "https://soar.example.org:8443"])
+def test_it_is_bound_to_the_address_of_the_installation_whatever_a_request_says_of_its_host(
+    settings: Any, address: str
+) -> None:
+    settings.BASE_URL, settings.SAML_ENTITY_ID = address, "urn:example:soar"
+    for brought, is_let_in in ((address, True), ("http://testserver", False)):
+        browser, at = Browser(), f"{brought}/accounts/saml/acs/"
+        request = browser.leave()
+        assert request.get("AssertionConsumerServiceURL") == f"{address}/accounts/saml/acs/"
+        told = Telling(request.get("ID"), recipient=at, entity_id="urn:example:soar").signed()
+        page = browser.bring(response(told, to=request.get("ID"), at=at))
+        assert (page.status_code == 302, browser.is_signed_in) == (is_let_in, is_let_in)
+
+
+def test_the_answer_may_be_signed_around_a_signed_assertion() -> None:
+    browser = Browser()
+    request = browser.leave().get("ID")
+    assert browser.bring(_sign(response(Telling(request).signed(), to=request))).status_code == 302
+
+
 @pytest.mark.parametrize(
     "next_", ["https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)"]
 )
@@ -178,12 +198,9 @@ def _in_extensions(telling: Telling, request: str) -> str:
     return told.replace("</saml:Issuer>", f"</saml:Issuer>{hidden}", 1)
 
 
-def _signed_around(telling: Telling, request: str) -> str:
+def _sign(told: str) -> str:
     key = keys("provider")
-    told = OneLogin_Saml2_Utils.add_sign(
-        response(telling.assertion(), to=request), key.private, key.certificate
-    )
-    return str(told.decode())
+    return str(OneLogin_Saml2_Utils.add_sign(told, key.private, key.certificate).decode())
 
 
 FORGED: dict[str, Callable[[Telling, str], str]] = {
@@ -197,7 +214,9 @@ FORGED: dict[str, Callable[[Telling, str], str]] = {
     "the signed one is inside the signature": _within,
     "the signed one is in an extension": _in_extensions,
     "there is none": lambda telling, request: response(to=request),
-    "the answer around it alone is signed": _signed_around,
+    "the answer around it alone is signed": lambda telling, request: _sign(
+        response(telling.assertion(), to=request)
+    ),
     "it has a document type": lambda telling, request: (
         '<!DOCTYPE x [<!ENTITY who "248289761001">]>' + response(telling.signed(), to=request)
     ),
@@ -362,7 +381,7 @@ def test_the_provider_can_read_who_we_are() -> None:
     assert 'entityID="http://localhost:8000/accounts/saml/metadata/"' in said
     assert 'Location="http://localhost:8000/accounts/saml/acs/"' in said
     assert 'WantAssertionsSigned="true"' in said
-    assert "SingleLogout" not in said
+    assert not [each for each in ("SingleLogout", "validUntil", "cacheDuration") if each in said]
 
 
 @pytest.mark.parametrize(
