@@ -43,6 +43,8 @@ format: $(VENV)/test
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml --extra sso --group dev -o tests/requirements.lock
+	echo "python-ldap>=3.4" | uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q - -o tests/ldap.lock
+	echo "setuptools>=61" | uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q - -o tests/ldap-build.lock
 
 # pip comes from the outer Python, so that Debian without python3-venv works too.
 $(VENV)/pip:
@@ -57,4 +59,10 @@ $(VENV)/run: $(VENV)/pip requirements.lock
 
 $(VENV)/test: $(VENV)/run tests/requirements.lock
 	@$(PY) $(INSTALL) -r tests/requirements.lock
+	@touch $@
+
+# For the tests of a directory alone: needs a compiler and OpenLDAP's headers, since python-ldap has no wheels.
+$(VENV)/ldap: $(VENV)/test tests/ldap.lock tests/ldap-build.lock
+	@$(PY) $(INSTALL) -r tests/ldap-build.lock
+	@$(PY) $(INSTALL) --no-binary python-ldap --no-build-isolation -r tests/ldap.lock
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,15 @@ def production(**_about: Any) -> list[CheckMessage]:
     if not settings.PRODUCTION:
         return []
     return [message for unsafe, message in _rules() if unsafe]
+
+
+@register(deploy=False)
+def metadata_of_saml_provider(**_about: Any) -> list[CheckMessage]:
+    """A document that is no metadata of the provider. What lies at an address is read when somebody signs in."""
+    if not settings.SAML_METADATA.startswith("<"):
+        return []
+    problem = import_module("playbooks.web.saml").problem_of_metadata()
+    return [Error(problem, hint=SAML_HINT, id="soar.E007")] if problem else []
 
 
 def require_safe_production() -> None:
@@ -42,6 +52,7 @@ def _is_set(name: str) -> bool:
     return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
+SAML_HINT = "SOAR_SAML_METADATA_FILE has to hold the metadata of SOAR_SAML_ISSUER, with its certificate."
 SECRET_KEY = Error(
     "The secret key is the one that was made on the first start.",
     hint="Set SOAR_SECRET_KEY_FILE to a file with at least 50 random characters.",

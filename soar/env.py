@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -70,6 +71,50 @@ def provider_address(name: str) -> str:
     if not value or parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL):
         return value.rstrip("/")
     raise ImproperlyConfigured(f"{name} must begin with https://: over it comes who somebody is.")
+
+
+def provider_metadata(name: str) -> str:
+    """What an identity provider says of itself in SAML: the address of the document, as above, or the document (which
+    `name`_FILE gives); empty when unset.
+    """
+    value = text(name).lstrip("\ufeff").strip()  # some providers begin it with a byte order mark
+    return value if value.startswith("<") else provider_address(name)
+
+
+def directory_address(name: str) -> str:
+    """The address of an LDAP server, without anything behind its host and port; empty when unset."""
+    value = text(name).strip().rstrip("/")
+    parts = urlsplit(value)
+    if value and (parts.scheme not in {"ldap", "ldaps"} or f"{parts.scheme}://{parts.netloc}" != value):
+        raise ImproperlyConfigured(f"{name} must be ldaps://host or ldap://host, and nothing behind that.")
+    return value
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is one of this machine, to which no line leads that anybody could listen to."""
+    return urlsplit(address).hostname in LOCAL
+
+
+def search_filter(name: str, default: str) -> str:
+    """An LDAP filter (RFC 4515) in which `%(user)s` stands for who is looked for."""
+    value = text(name, default).strip()
+    is_one = "%(user)s" in value and "%" not in value.replace("%(user)s", "")
+    if not is_one or not value.startswith("(") or value.count("(") != value.count(")"):
+        raise ImproperlyConfigured(f"{name} must be a filter such as (uid=%(user)s), not {value!r}.")
+    return value
+
+
+def together(*names: str) -> None:
+    """Raises ImproperlyConfigured where some of the variables are set and others are not."""
+    unset = [name for name in names if not text(name)]
+    if unset and len(unset) < len(names):
+        raise ImproperlyConfigured(f"{' and '.join(names)} belong together, but {unset[0]} is not set.")
+
+
+def needs(module: str, *, extra: str, name: str) -> None:
+    """Raises ImproperlyConfigured where what `name` switches on is not installed."""
+    if text(name) and find_spec(module) is None:
+        raise ImproperlyConfigured(f"{name} needs the extra `{extra}`, which is not installed.")
 
 
 def words(name: str, default: str = "") -> list[str]:

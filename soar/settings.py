@@ -23,6 +23,7 @@ PRODUCTION = env.boolean("SOAR_PRODUCTION")
 DEMO = env.boolean("SOAR_DEMO")
 PORT = env.integer("SOAR_PORT", 8000)
 BEHIND_PROXY = env.boolean("SOAR_BEHIND_PROXY")
+BASE_URL = env.base_url("SOAR_URL", f"http://localhost:{PORT}")
 BROKER_URL = env.text("SOAR_BROKER_URL")
 EMBEDDED = not BROKER_URL
 
@@ -139,10 +140,42 @@ OIDC: dict[str, Any] = {
 }
 if OIDC_ISSUER:
     INSTALLED_APPS.append("allauth.socialaccount.providers.openid_connect")
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": [OIDC] if OIDC_ISSUER else []}}
+# The same by SAML. What the provider says of itself is an address or a document, and names the provider by the issuer.
+env.together("SOAR_SAML_ISSUER", "SOAR_SAML_METADATA")
+env.needs("onelogin", extra="sso", name="SOAR_SAML_ISSUER")
+SAML_ISSUER = env.text("SOAR_SAML_ISSUER")
+SAML_METADATA = env.provider_metadata("SOAR_SAML_METADATA")
+SAML_ENTITY_ID = env.text("SOAR_SAML_ENTITY_ID", f"{BASE_URL}/accounts/saml/metadata/")
+SAML_SUBJECT = env.text("SOAR_SAML_SUBJECT")  # an attribute; without it the NameID says who somebody is
+SAML: dict[str, Any] = {
+    "provider_id": "saml",
+    "client_id": "saml",
+    "name": env.text("SOAR_SAML_NAME", "the identity provider"),
+    "settings": {"attribute_mapping": {"uid": [SAML_SUBJECT]} if SAML_SUBJECT else {}},
+}
+if SAML_ISSUER:
+    INSTALLED_APPS.append("allauth.socialaccount.providers.saml")
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"APPS": [OIDC] if OIDC_ISSUER else []},
+    "saml": {"APPS": [SAML] if SAML_ISSUER else []},
+}
 SOCIALACCOUNT_ADAPTER = "playbooks.web.single_sign_on.Provisioned"
 SOCIALACCOUNT_AUTO_SIGNUP = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+
+# Sign-in with the password of a directory; needs the extra `ldap`. See web/directory.py.
+env.together("SOAR_LDAP_URI", "SOAR_LDAP_BASE")
+env.together("SOAR_LDAP_BIND_DN", "SOAR_LDAP_BIND_PASSWORD")
+env.needs("ldap", extra="ldap", name="SOAR_LDAP_URI")
+LDAP_URI = env.directory_address("SOAR_LDAP_URI")
+LDAP_BASE = env.text("SOAR_LDAP_BASE")
+LDAP_FILTER = env.search_filter("SOAR_LDAP_FILTER", "(uid=%(user)s)")
+LDAP_BIND_DN = env.text("SOAR_LDAP_BIND_DN")
+LDAP_BIND_PASSWORD = env.text("SOAR_LDAP_BIND_PASSWORD")
+LDAP_CA_FILE = env.text("SOAR_LDAP_CA_FILE")
+LDAP_STARTS_TLS = LDAP_URI.startswith("ldap://") and not env.is_local(LDAP_URI)
+if LDAP_URI:
+    AUTHENTICATION_BACKENDS.append("playbooks.web.directory.Directory")
 
 AXES_HANDLER = "playbooks.web.lockout.Counter"
 AXES_FAILURE_LIMIT = 5
@@ -211,7 +244,6 @@ EMAIL_USE_TLS = _MAIL.encryption == "starttls"
 EMAIL_USE_SSL = _MAIL.encryption == "tls"
 EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = env.text("SOAR_EMAIL_FROM", "countersign@localhost")
-BASE_URL = env.base_url("SOAR_URL", f"http://localhost:{PORT}")
 # A person may be told at services with a fixed address, and at servers that are named here; shared channels may be
 # anywhere. Networks that are not public have to be named as well.
 NOTICE_HOSTS = env.words("SOAR_NOTICE_HOSTS")

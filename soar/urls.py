@@ -43,6 +43,16 @@ if settings.OIDC_ISSUER:
         path("oidc/<slug:provider_id>/callback/", openid.callback, name="openid_connect_callback"),
     ]
 
+if settings.SAML_ISSUER:
+    from playbooks.web import saml
+
+    SIGN_IN += [
+        path("saml/", saml.login, name="saml_login"),
+        path("saml/acs/", saml.take_answer, name="saml_acs"),
+        path("saml/acs/finish/", saml.finish, name="saml_finish_acs"),
+        path("saml/metadata/", saml.metadata, name="saml_metadata"),
+    ]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include(SIGN_IN)),
     path("api/v1/", include("playbooks.api.urls")),

@@ -21,6 +21,7 @@ SOCKETS = {
     "needs_redis",
     "needs_rabbitmq",
     "needs_chromium",
+    "needs_ldap",
     "needs_netns",
     "enable_socket",
 }

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +44,9 @@ def missing(need: str) -> str | None:
         return None if answers(need) else f"no {need} server at {urlsplit(_URLS[need]).hostname}"
     if need == "chromium":
         return None if Path(CHROMIUM).exists() else f"no Chromium at {CHROMIUM}"
+    if need == "ldap":
+        able = shutil.which("slapd") and find_spec("ldap")
+        return None if able else "a directory needs slapd and python-ldap (make .venv/ldap)"
     if need == "netns":
         able = os.geteuid() == 0 and shutil.which("ip") and shutil.which("nft")
         return None if able else "network namespaces need root, ip and nft"

@@ -150,6 +150,18 @@ def set_email(person: Principal, email: str, *, actor: Actor) -> None:
         audit.append(_entry(person, Verb.PERSON_CHANGED, actor, timezone.now(), {"email": email}))
 
 
+def take_password(person: Principal, *, actor: Actor) -> None:
+    """Takes the person's password away, and ends their sessions: from now on they sign in by a passkey, a provider or
+    a directory.
+    """
+    person.set_unusable_password()
+    with transaction.atomic(durable=True):
+        Principal.objects.filter(pk=person.pk).update(password=person.password)
+        ended, _ = Session.objects.filter(principal=person).delete()
+        facts: dict[str, object] = {"password": False, "sessions": ended}
+        audit.append(_entry(person, Verb.PASSWORD_CHANGED, actor, timezone.now(), facts))
+
+
 def deactivate(person: Principal, *, actor: Actor) -> None:
     """Ends a person's access: sessions and tokens at once, and the tokens of the service accounts that they own.
 

@@ -36,9 +36,15 @@ def signed_in(sender: type[Principal], request: HttpRequest, user: Principal, **
     sessions.sign_in(
         user,
         address=address,
-        methods=[str(each.get("type") or each.get("provider") or each["method"]) for each in proofs],
+        methods=[_method(each, user) for each in proofs],
         outcome=DEMO_SWITCH if through_demo else "done",
     )
+
+
+def _method(proof: dict[str, Any], person: Principal) -> str:
+    """What proved who it is. The password of somebody who has none here was their directory's."""
+    method = str(proof.get("type") or proof.get("provider") or proof["method"])
+    return "directory" if method == "password" and not person.has_usable_password() else method
 
 
 @receiver(user_login_failed, dispatch_uid="playbooks.sign_in_failed")

@@ -40,10 +40,13 @@ class IdentityProvider:
 
 def providers() -> list[IdentityProvider]:
     """Where one can sign in besides here."""
-    if not settings.OIDC_ISSUER:
-        return []
-    url = reverse("openid_connect_login", kwargs={"provider_id": settings.OIDC["provider_id"]})
-    return [IdentityProvider(settings.OIDC["name"], url)]
+    found = []
+    if settings.OIDC_ISSUER:
+        url = reverse("openid_connect_login", kwargs={"provider_id": settings.OIDC["provider_id"]})
+        found.append(IdentityProvider(settings.OIDC["name"], url))
+    if settings.SAML_ISSUER:
+        found.append(IdentityProvider(settings.SAML["name"], reverse("saml_login")))
+    return found
 
 
 class Provisioned(DefaultSocialAccountAdapter):  # type: ignore[misc]
@@ -93,7 +96,11 @@ def confirmed(view: View) -> View:
         if isinstance(person, Principal) and not get_reauthentication_flows(person):
             signed_in = [each["at"] for each in get_authentication_records(request, person)]
             if timezone.now().timestamp() - max(signed_in, default=0) > FRESH:
-                context = {"next": request.get_full_path(), "identity_providers": providers()}
+                context = {
+                    "next": request.get_full_path(),
+                    "identity_providers": providers(),
+                    "has_directory": bool(settings.LDAP_URI),
+                }
                 return render(request, "sign_in_again.html", context, status=HTTPStatus.UNAUTHORIZED)
         return view(request, *args, **kwargs)
 

@@ -266,3 +266,111 @@ def test_who_somebody_is_never_comes_over_an_open_line(variable: Variable, value
     variable(value)
     with pytest.raises(ImproperlyConfigured, match=NAME):
         env.provider_address(NAME)
+
+
+def test_a_saml_provider_that_nobody_named_says_nothing(variable: Variable) -> None:
+    assert env.provider_metadata(NAME) == ""
+
+
+def test_what_a_saml_provider_says_of_itself_may_be_the_document(file: Path) -> None:
+    file.write_text("\n<EntityDescriptor/>\n", encoding="utf-8-sig")
+    assert env.provider_metadata(NAME) == "<EntityDescriptor/>"
+
+
+@pytest.mark.parametrize(
+    "value", ["http://id.example.org/metadata", "metadata.xml", "/etc/soar/metadata.xml"]
+)
+def test_metadata_never_comes_over_an_open_line_nor_is_it_the_name_of_a_file(
+    variable: Variable, value: str
+) -> None:
+    variable(value)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.provider_metadata(NAME)
+
+
+def test_what_belongs_together_is_set_together(variable: Variable) -> None:
+    env.together(NAME, "SOAR_TEST_OTHER")
+    variable("value")
+    env.together(NAME, NAME)
+    with pytest.raises(ImproperlyConfigured, match="SOAR_TEST_OTHER is not set"):
+        env.together(NAME, "SOAR_TEST_OTHER")
+
+
+def test_what_is_not_installed_is_named_with_its_extra(variable: Variable) -> None:
+    env.needs("no_such_module", extra="sso", name=NAME)
+    variable("value")
+    env.needs("django", extra="sso", name=NAME)
+    with pytest.raises(ImproperlyConfigured, match="SOAR_TEST_ONLY needs the extra `sso`"):
+        env.needs("no_such_module", extra="sso", name=NAME)
+
+
+@pytest.mark.parametrize(
+    "value", ["ldaps://ldap.example.org", "ldap://10.0.0.1:1389", "ldap://127.0.0.1", ""]
+)
+def test_a_directory_is_at_an_address(variable: Variable, value: str) -> None:
+    variable(value)
+    assert env.directory_address(NAME) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "ldap.example.org",
+        "https://ldap.example.org",
+        "ldapi://%2f",
+        "ldaps://a ldaps://b",
+        "ldaps://",
+        "ldaps://a/dc=b",
+    ],
+)
+def test_what_is_no_address_of_a_directory_is_refused(variable: Variable, value: str) -> None:
+    variable(value)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.directory_address(NAME)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_here"),
+    [
+        ("ldap://127.0.0.1:389", True),
+        ("ldap://localhost", True),
+        ("ldap://[::1]", True),
+        ("ldap://10.0.0.1", False),
+        ("ldap://127.0.0.1.example.org", False),
+        ("", False),
+    ],
+)
+def test_only_to_this_machine_does_nobody_listen(address: str, is_here: bool) -> None:
+    assert env.is_local(address) is is_here
+
+
+@pytest.mark.parametrize("value", ["(uid=%(user)s)", "(&(objectClass=user)(sAMAccountName=%(user)s))"])
+def test_a_filter_has_a_place_for_who_is_looked_for(variable: Variable, value: str) -> None:
+    variable(value)
+    assert env.search_filter(NAME, "(uid=%(user)s)") == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["(uid=*)", "uid=%(user)s", "(uid=%(user)s", "(uid=%s)", "(uid=%(name)s)", "(a=100%)(uid=%(user)s)"],
+)
+def test_a_filter_that_would_find_anybody_is_refused(variable: Variable, value: str) -> None:
+    variable(value)
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env.search_filter(NAME, "")
+
+
+@pytest.mark.parametrize(
+    ("uri", "starts_tls"),
+    [("ldap://10.0.0.1", "True"), ("ldaps://10.0.0.1", "False"), ("ldap://127.0.0.1", "False")],
+)
+def test_a_password_goes_to_a_directory_over_tls_or_stays_here(
+    uri: str, starts_tls: str, tmp_path: Path
+) -> None:
+    """Whether or not the extra is there: a module of its name is enough for the settings."""
+    (tmp_path / "ldap.py").touch()
+    settings = {"SOAR_HOME": str(tmp_path), "SOAR_LDAP_URI": uri, "SOAR_LDAP_BASE": "dc=example"}
+    command = [sys.executable, "-c", "from soar import settings; print(settings.LDAP_STARTS_TLS)"]
+    environment = {**settings, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == starts_tls

@@ -9,9 +9,12 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.test import Client
 
 from playbooks import access
+from playbooks.audit import reading
 from playbooks.domain.roles import ROLES
+from playbooks.domain.verbs import Verb
 from playbooks.models import Membership, Token
 from playbooks.models.audit import AuditBody
 from playbooks.operations import people
@@ -91,6 +94,19 @@ def test_a_token_has_known_scopes_and_none_to_decide(cast: Cast, scopes: list[st
 def test_a_password_is_nowhere_in_the_log(cast: Cast) -> None:
     people.create("new", actor=SYSTEM, name="New", password="a-most-secret-word")
     assert "a-most-secret-word" not in recorded()
+
+
+def test_a_password_that_is_taken_away_opens_nothing_and_ends_what_it_opened(cast: Cast) -> None:
+    browser = Client()
+    browser.force_login(cast.tier2)
+    assert browser.get("/").status_code == 200
+    call_command("person", "tier2", no_password=True, stdout=StringIO())
+    cast.tier2.refresh_from_db()
+    assert not cast.tier2.has_usable_password()
+    assert browser.get("/").status_code == 302
+    assert cast.tier2.is_active
+    entry = reading.entries(verb=Verb.PASSWORD_CHANGED).get()
+    assert entry.subject_id == str(cast.tier2.pk)
 
 
 def test_every_grant_and_loss_of_a_role_is_recorded(cast: Cast) -> None:

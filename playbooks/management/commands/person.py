@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--service-of", metavar="USERNAME", help="a new service account, and who answers for it"
         )
-        parser.add_argument("--no-password", action="store_true", help="signs in through a provider only")
+        parser.add_argument("--no-password", action="store_true", help="signs in by other means only")
         parser.add_argument("--deactivate", action="store_true", help="ends all access, by tokens too")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -108,6 +108,8 @@ def _change(person: Principal, options: dict[str, Any]) -> None:
     except Missing as error:
         raise CommandError(str(error)) from error
     _set_email(person, options["email"])
+    if options["no_password"]:
+        people.take_password(person, actor=SYSTEM)
     if options["deactivate"]:
         people.deactivate(person, actor=SYSTEM)
 
