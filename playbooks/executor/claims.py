@@ -247,6 +247,7 @@ def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
         connection_revision=call.connection.revision if call.connection else 0,
         is_simulated=call.is_simulated,
         target=call.target[:200],
+        breadth=call.breadth,
         parameters=dict(call.parameters),
         parameters_digest=digest(dict(call.parameters)),
         started_at=change.now,

@@ -221,6 +221,7 @@ class Attempt(models.Model):
     connection_revision = models.PositiveIntegerField(default=0)
     is_simulated = models.BooleanField(default=False)
     target = models.CharField(max_length=200, blank=True)  # what is acted on
+    breadth = models.PositiveIntegerField(default=1)  # how many targets that is
     parameters = models.JSONField(default=dict)
     parameters_digest = models.CharField(max_length=64)
     handle = models.JSONField(null=True)

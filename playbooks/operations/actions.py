@@ -43,9 +43,19 @@ class Call:
         return ", ".join(map(str, named)) if isinstance(named, list) else str(named)
 
     @property
+    def breadth(self) -> int:
+        return breadth_of(self.action, self.parameters)
+
+    @property
     def place(self) -> str:
         """The name of the connection, empty for what needs none."""
         return self.connection.name if self.connection else ""
+
+
+def breadth_of(action: Action, parameters: Mapping[str, object]) -> int:
+    """How many targets the action changes: over a list it is as many as the list has."""
+    named = parameters.get(action.target)
+    return max(len(named), 1) if isinstance(named, list) else 1
 
 
 def connection_for(action: Action, name: str) -> Connection:

@@ -13,6 +13,7 @@ from typing import cast
 from uuid import uuid4
 
 from cryptography.fernet import InvalidToken
+from django.db.models import Max
 from django.utils import timezone
 
 from playbooks import access
@@ -48,6 +49,7 @@ from playbooks.operations.actions import (
     resolve,
 )
 from playbooks.operations.definitions import definition_of
+from playbooks.operations.limits import is_beyond
 from playbooks.operations.policy_rules import Acting, facts_of, in_force, of_call, of_covered
 from playbooks.operations.rollbacks import own_undo, undo_of_action
 
@@ -66,7 +68,7 @@ class DryWorld:
     performs_reads: bool
     _connections: dict[tuple[str, str], Connection] = field(default_factory=dict)
     _believed: dict[str, Mapping[str, object]] = field(default_factory=dict)
-    _changed: dict[str, frozenset[str]] = field(default_factory=dict)
+    _changed: dict[str, dict[str, int]] = field(default_factory=dict)
     _effects: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -132,9 +134,9 @@ class DryWorld:
             return ""
         if call.is_simulated or call.action.effect not in GRAVE:
             return ""
-        targets = self._recently_changed(connection) | changed
-        is_beyond = call.target[:200] not in targets and len(targets) >= connection.most_targets
-        return connection.targets_role if is_beyond else ""
+        targets = dict.fromkeys(changed, 1) | self._recently_changed(connection)
+        beyond = is_beyond(cast("Call", call), targets, connection.most_targets)
+        return connection.targets_role if beyond else ""
 
     def ruled(
         self, call: CallInDomain, context: Scope, owners: Scope, changed: Set[str], at: datetime
@@ -143,7 +145,7 @@ class DryWorld:
         if why := never_touch.why_never(acting, self._protected):
             return Ruled(forbidden=why)
         verdict = self._judged(acting, context, owners, changed, at)
-        is_permitted = any(permits.would_permit(each, acting.target, at) for each in verdict.permits)
+        is_permitted = any(permits.would_permit(each, acting, at) for each in verdict.permits)
         return Ruled(together(verdict.asking), verdict.forbidden, is_permitted)
 
     def asked(
@@ -233,13 +235,14 @@ class DryWorld:
             self._connections[key] = connection_for(action, name)
         return self._connections[key]
 
-    def _recently_changed(self, connection: Connection) -> frozenset[str]:
-        """The targets that runs have changed in the connection's window."""
+    def _recently_changed(self, connection: Connection) -> dict[str, int]:
+        """The targets that runs have changed in the connection's window, and how many each is."""
         if connection.name not in self._changed:
             since = timezone.now() - timedelta(seconds=connection.targets_seconds)
             used = Attempt.objects.filter(connection=connection, started_at__gt=since, is_simulated=False)
             grave = used.filter(step__effect__in=GRAVE, step__undoes__isnull=True)
-            self._changed[connection.name] = frozenset(grave.values_list("target", flat=True))
+            found = grave.values_list("target").annotate(breadth=Max("breadth"))
+            self._changed[connection.name] = dict(found)
         return self._changed[connection.name]
 
     def _require_pin(self, definition: Definition, slug: str) -> None:

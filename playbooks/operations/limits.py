@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from playbooks.domain.actions import Effect
 from playbooks.domain.limits import turn_at
@@ -93,8 +93,13 @@ def is_beyond_blast_radius(step: Step, call: Call, now: datetime) -> bool:
     since = now - timedelta(seconds=connection.targets_seconds)
     used = Attempt.objects.filter(connection=connection, started_at__gt=since, is_simulated=False)
     others = used.filter(step__effect__in=GRAVE, step__undoes__isnull=True).exclude(step=step)
-    targets = set(others.values_list("target", flat=True).distinct())
-    return call.target[:SHOWN] not in targets and len(targets) >= connection.most_targets
+    changed = dict(others.values_list("target").annotate(breadth=Max("breadth")))
+    return is_beyond(call, changed, connection.most_targets)
+
+
+def is_beyond(call: Call, changed: Mapping[str, int], most: int) -> bool:
+    """Whether the call goes past `most` targets, where so many were `changed` by name."""
+    return call.target[:SHOWN] not in changed and sum(changed.values()) + call.breadth > most
 
 
 def _in_use(connection: Connection) -> int:

@@ -12,7 +12,7 @@ from playbooks.domain.verbs import Verb
 from playbooks.models import PermitUse, PolicyVersion, Step
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change
-from playbooks.operations.policy_rules import SHOWN
+from playbooks.operations.policy_rules import SHOWN, Acting
 
 
 def use(change: Change, step: Step, call: Call, permits: Sequence[Matched]) -> str:
@@ -24,18 +24,20 @@ def use(change: Change, step: Step, call: Call, permits: Sequence[Matched]) -> s
         version = PolicyVersion.objects.select_for_update(of=("self",)).get(
             policy__slug=each.slug, number=each.number
         )
-        if each.permit is not None and _is_left(version, each.permit, step, call.target[:SHOWN], change.now):
-            _count(change, version, step, call.target[:SHOWN], each)
+        is_one = call.breadth == 1  # a permit counts targets one by one: whoever lists many asks people
+        target = call.target[:SHOWN]
+        if each.permit is not None and is_one and _is_left(version, each.permit, step, target, change.now):
+            _count(change, version, step, target, each)
             return each.name
     return ""
 
 
-def would_permit(permit: Matched, target: str, now: datetime) -> bool:
-    """Whether the permit would let another step change the target, without counting it."""
+def would_permit(permit: Matched, acting: Acting, now: datetime) -> bool:
+    """Whether the permit would let another step do it, without counting it."""
     version = PolicyVersion.objects.filter(policy__slug=permit.slug, number=permit.number).first()
-    if version is None or permit.permit is None:
+    if version is None or permit.permit is None or acting.breadth > 1:
         return False
-    return _is_left(version, permit.permit, None, target[:SHOWN], now)
+    return _is_left(version, permit.permit, None, acting.target[:SHOWN], now)
 
 
 def _is_left(version: PolicyVersion, permit: Permit, step: Step | None, target: str, now: datetime) -> bool:

@@ -22,7 +22,7 @@ from playbooks.domain.policies.judging import Rule, Verdict, judge
 from playbooks.domain.statuses import StepStatus, VersionStatus
 from playbooks.domain.subject import Covered
 from playbooks.models import Attempt, Connection, PolicyVersion, Run, Step
-from playbooks.operations.actions import Call
+from playbooks.operations.actions import Call, actions, breadth_of
 
 UNREADABLE = "It was written for another version of Countersign. Write it anew."
 FIND_OWNER = "assets.find_owner"
@@ -40,6 +40,10 @@ class Acting:
     target: str
     parameters: Mapping[str, object]
     is_simulated: bool
+
+    @property
+    def breadth(self) -> int:
+        return breadth_of(actions()[self.action], self.parameters)
 
     @property
     def connector(self) -> str:
@@ -144,7 +148,9 @@ def _is_production(connection: Connection | None, now: datetime) -> bool:
 
 
 def _counts(acting: Acting, now: datetime, also: Iterable[str], *, locks: bool) -> dict[str, int]:
-    """How many other targets were changed through the connector, in each window, by all runs."""
+    """How many other targets were changed through the connector, in each window, by all runs. Of a list, which is one
+    target with many names, all others count besides the first.
+    """
     connections = Connection.objects.filter(connector=acting.connector).order_by("pk")
     if locks:
         list(connections.select_for_update().values_list("pk"))
@@ -156,9 +162,13 @@ def _counts(acting: Acting, now: datetime, also: Iterable[str], *, locks: bool) 
         step__effect__in=GRAVE,
         step__undoes__isnull=True,
     ).exclude(target=acting.target[:SHOWN])
-    last = dict(attempts.values_list("target").annotate(last=Max("started_at")))
-    last |= {each[:SHOWN]: now for each in also if each[:SHOWN] != acting.target[:SHOWN]}
-    return {name: sum(at > now - window for at in last.values()) for name, window in WINDOWS.items()}
+    others = attempts.values_list("target").annotate(last=Max("started_at"), breadth=Max("breadth"))
+    last = {target: (at, breadth) for target, at, breadth in others}
+    last |= {each[:SHOWN]: (now, 1) for each in also if each[:SHOWN] != acting.target[:SHOWN]}
+    return {
+        name: acting.breadth - 1 + sum(breadth for at, breadth in last.values() if at > now - window)
+        for name, window in WINDOWS.items()
+    }
 
 
 def _owner_of(run: Run, target: str) -> str:

@@ -21,7 +21,9 @@ from playbooks.domain.statuses import RequestStatus, RunStatus, StepStatus, Verd
 from playbooks.models import ApprovalRequest, Connection, PermitUse, Run, Step
 from playbooks.models.audit import AuditBody
 from playbooks.operations import approvals, connections, never_touch, people, policies, requests, rollbacks
+from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import SYSTEM, Caller
+from playbooks.operations.limits import is_beyond
 from playbooks.operations.refusals import Invalid, Refused
 from tests.cast import Cast
 from tests.executor.world import BROKEN, World
@@ -396,6 +398,39 @@ def test_case_34_many_small_runs_are_counted_together(cast: Cast, fake: Connecti
     assert again.status == "succeeded"  # it changes no further target
     approve(runs[2], cast.caller("tier2"))
     assert runs[2].status == "succeeded"
+
+
+def test_case_34_one_big_list_counts_as_many(cast: Cast) -> None:
+    put_in_force(cast, text(limit="{targets: 2, within: hour, seats: [{role: tier-2}]}"))
+    assert step_of(begin_quarantine(cast, ["a", "b", "c"])).wait_reason == WaitReason.APPROVAL
+    assert step_of(begin_quarantine(cast, ["a", "b"])).wait_reason == WaitReason.JOB  # it is performed
+    assert step_of(begin_quarantine(cast, ["d"])).wait_reason == WaitReason.APPROVAL
+
+
+def begin_quarantine(cast: Cast, messages: list[str]) -> Run:
+    connections.configure(
+        "mail",
+        caller=cast.caller("admin"),
+        connector="mail",
+        settings={"base_url": "https://mail.example"},
+        secrets={"token": "t"},
+        is_simulated=True,
+    )
+    step = '  - id: act\n    do: mail.quarantine_messages\n    with: {messages: "${ inputs.messages }"}\n'
+    head = "inputs: {messages: {type: list}}\n"
+    run = start(cast, published(cast, f"mail-{len(messages)}", step, head), messages=messages)
+    drive(run)
+    return run
+
+
+def test_a_list_counts_as_many_for_the_limit_of_its_connection() -> None:
+    action = actions()["mail.purge_messages"]
+    few, many = (Call(action, None, {"messages": list(names)}, False) for names in ("ab", "abc"))
+    assert (few.breadth, many.breadth) == (2, 3)
+    assert not is_beyond(few, {}, 2)
+    assert is_beyond(many, {}, 2)
+    assert is_beyond(few, {"x": 1}, 2)
+    assert not is_beyond(few, {"a, b": 2}, 2)  # it was changed already
 
 
 # --- The never-touch list ---
