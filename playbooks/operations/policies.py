@@ -23,7 +23,7 @@ from playbooks.domain.policies.document import Checked, check, document_of
 from playbooks.domain.policies.document import Policy as Document
 from playbooks.domain.statuses import VersionStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Policy, PolicyVersion, Principal
+from playbooks.models import Policy, PolicyVersion, Principal, Rota
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.moves import move
@@ -54,8 +54,10 @@ SAME_PERSON_RETIRES = Denial(
 
 
 def checked(text: str) -> Checked:
-    """Every problem of a text, with the roles and the actions that there are."""
-    return check(text, roles=Group.objects.values_list("name", flat=True), catalogue=actions())
+    """Every problem of a text, with the roles, the rotas and the actions that there are."""
+    roles = Group.objects.values_list("name", flat=True)
+    rotas = Rota.objects.values_list("slug", flat=True)
+    return check(text, roles=roles, rotas=rotas, catalogue=actions())
 
 
 def draft(text: str, *, caller: Caller, slug: str = "") -> PolicyVersion:

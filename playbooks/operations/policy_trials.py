@@ -11,12 +11,13 @@ from uuid import UUID
 from django.utils import timezone
 
 from playbooks import access
+from playbooks.access.seats import Meant, meant_by
 from playbooks.domain.canonical import digest
 from playbooks.domain.policies.asking import as_asked, seats_with, together
 from playbooks.domain.policies.document import document_of
 from playbooks.domain.policies.facts import Facts
 from playbooks.domain.policies.judging import Matched, Rule, condition_values, judge
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
+from playbooks.domain.seats import Entitlement, fitting, match
 from playbooks.models import Attempt, Connection, Membership, PrincipalKind, Run
 from playbooks.operations import never_touch
 from playbooks.operations.actions import actions
@@ -34,7 +35,7 @@ MOST_SHOWN = 20
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One version in force, and whether it matches. `values` are what the names in its condition stood for; `asks`
-    are roles, `forbids` a sentence, empty for none.
+    are seats by name, `forbids` a sentence, empty for none.
     """
 
     policy: str
@@ -220,11 +221,12 @@ class _Trial:
 
     def told(self, days: int) -> Simulation:
         more = fewer = impossible = 0
+        meant = meant_by({name for group in self.groups.values() for name in group.after}, timezone.now())
         for group in self.groups.values():
             extra = sum((group.after - group.before).values())
             more += extra
             fewer += sum((group.before - group.after).values())
-            impossible += min(extra, self._unfilled(group)) if extra else 0
+            impossible += min(extra, self._unfilled(group, meant)) if extra else 0
         return Simulation(
             days,
             self.steps,
@@ -237,12 +239,12 @@ class _Trial:
             tuple(self.examples),
         )
 
-    def _unfilled(self, group: _Group) -> int:
+    def _unfilled(self, group: _Group, meant: Meant) -> int:
         """How many of the seats people could not fill today, without those who have a hand in the run."""
-        seats = [Seat(role) for role in sorted(group.after.elements())]
+        seats = [meant.seat(name) for name in sorted(group.after.elements())]
         partial = {str(group.run.requested_by_id), *authors_of_all(group.run.version)}
         able = {
-            person: fitting(seats, Entitlement(roles))
+            person: fitting(seats, Entitlement(roles, frozenset({person})))
             for person, roles in self.people.items()
             if person not in partial
         }

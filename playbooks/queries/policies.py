@@ -23,7 +23,7 @@ from playbooks.domain.statuses import VersionStatus
 from playbooks.models import NeverTouch, Policy, PolicyVersion, Principal
 from playbooks.queries import audit as log
 from playbooks.queries import references
-from playbooks.queries.policy_quorums import asked_by, roles_of_people, unfillable_seats
+from playbooks.queries.policy_quorums import Able, able, asked_by, unfillable_seats
 from playbooks.queries.references import Person
 
 ORDER = ("require", "forbid", "limit", "step_up", "permit")
@@ -58,8 +58,8 @@ class PolicyEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyVersionView(PolicyVersionRow):
-    """`effects` are what it does, of require, forbid, limit, step_up and permit. `unfillable` are roles that it asks
-    for and that too few people hold. `retirement_by` has asked for its end. `may` are the moves that the person's
+    """`effects` are what it does, of require, forbid, limit, step_up and permit. `unfillable` are seats that it asks
+    for and that too few people could take. `retirement_by` has asked for its end. `may` are the moves that the person's
     roles allow: submit, second, publish, send_back, retire, adapt.
     """
 
@@ -77,7 +77,7 @@ class PolicyVersionView(PolicyVersionRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """`in_force` is the number of the version in force. `roles` are those that it asks for."""
+    """`in_force` is the number of the version in force. `roles` are the seats that it asks for, by name."""
 
     id: UUID
     slug: str
@@ -134,7 +134,7 @@ def policies(person: Principal) -> QuerySet[Policy]:
 
 
 def rows(found: Sequence[Policy]) -> list[PolicyRow]:
-    people = roles_of_people()
+    people = able(_shown(list(each.versions.all())) for each in found)
     return [PolicyRow(**_head(each, people)) for each in found]
 
 
@@ -145,7 +145,7 @@ def policy_view(slug: str, person: Principal) -> PolicyView | None:
         return None
     versions = list(found.versions.all())
     return PolicyView(
-        **_head(found, roles_of_people()),
+        **_head(found, able([_shown(versions)])),
         description=_shown(versions).document.get("description", ""),
         versions=tuple(PolicyVersionRow(**_version_head(each)) for each in versions),
         may_write=access.may(person, "write_policy"),
@@ -164,7 +164,7 @@ def version_view(slug: str, number: int, person: Principal) -> PolicyVersionView
         source=found.source,
         document=found.document,
         effects=_effects(found),
-        unfillable=_unfillable(found, roles_of_people()),
+        unfillable=_unfillable(found, able([found])),
         uses=found.uses.count(),
         retirement_by=references.person(found.retirement_by),
         history=_history(found),
@@ -221,10 +221,10 @@ def _shown(versions: list[PolicyVersion]) -> PolicyVersion:
     return next((each for each in versions if each.status == VersionStatus.PUBLISHED), versions[0])
 
 
-def _head(policy: Policy, people: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+def _head(policy: Policy, people: Able) -> dict[str, Any]:
     versions = list(policy.versions.all())
     shown = _shown(versions)
-    roles = [seat.role for _, seat in seats_of(Document.model_validate(shown.document))]
+    roles = [seat.name for _, seat in seats_of(Document.model_validate(shown.document))]
     return {
         "id": policy.pk,
         "slug": policy.slug,
@@ -243,7 +243,7 @@ def _effects(version: PolicyVersion) -> tuple[str, ...]:
     return tuple(each for each in ORDER if version.document.get(each))
 
 
-def _unfillable(version: PolicyVersion, people: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def _unfillable(version: PolicyVersion, people: Able) -> tuple[str, ...]:
     return unfillable_seats(asked_by(version), people)
 
 

@@ -143,6 +143,22 @@ def test_a_policy_matches_by_its_condition_and_says_what_it_asks() -> None:
     assert judge(FACTS, [rule('action.key == "mail.purge"', require=require("tier-2"))]).matched == ()
 
 
+def test_the_owner_of_the_target_is_the_owner_of_the_connection_that_changes_it() -> None:
+    people = {"seats": [{"owner_of": "target", "met_by": ["tier-2"]}, {"on_call": "network"}]}
+    limit = {"targets": 1, "within": "day", "seats": [{"owner_of": "target"}]}
+    owned = rule(require=people)
+    (matched,) = judge(FACTS, [owned]).matched
+    assert matched.seats == (Wanted("owner_of:edge-firewall", ("tier-2",)), Wanted("on_call:network"))
+    (beyond,) = judge(facts(count={"hour": 0, "day": 1, "week": 1}), [rule(limit=limit)]).matched
+    assert beyond.seats == (Wanted("owner_of:edge-firewall"),)
+    (nobody,) = judge(facts(connection=""), [owned]).matched
+    assert nobody.seats[0].role == "owner_of:target"
+    assert joined(["owner_of:edge-firewall"], [matched.seats]) == (
+        "owner_of:edge-firewall",
+        "on_call:network",
+    )
+
+
 def test_a_condition_that_cannot_be_evaluated_forbids_and_names_the_policy() -> None:
     verdict = judge(FACTS, [rule('alert.rule.name == "x"', slug="late-shift", require=require("tier-2"))])
     assert "Late-shift" in verdict.forbidden
@@ -250,12 +266,12 @@ def permit(action: str, until: str = "2027-01-01T00:00:00Z") -> str:
 
 
 def checked(text: str) -> tuple[tuple[int, int, str], ...]:
-    found = check(text, roles=ROLES, catalogue=CATALOGUE)
+    found = check(text, roles=ROLES, rotas=["network"], catalogue=CATALOGUE)
     return tuple((each.line, each.column, each.message) for each in found.problems)
 
 
 def test_a_sound_text_has_no_problems_and_its_document_leads_back_to_it() -> None:
-    policy = check(GOOD, roles=ROLES, catalogue=CATALOGUE).policy
+    policy = check(GOOD, roles=ROLES, rotas=["network"], catalogue=CATALOGUE).policy
     assert policy is not None
     assert type(policy).model_validate(document_of(policy)) == policy
 
@@ -271,6 +287,9 @@ def test_a_sound_text_has_no_problems_and_its_document_leads_back_to_it() -> Non
         ("action.effect", "acton.effect", 3, ", did you mean 'action'?"),
         ("when: action", "when: steps.x && action", 3, "unknown name 'steps"),
         ("&&", "&& (", 3, "is no CEL expression"),
+        ("role: tier-2", "on_call: netwrok", 6, "there is no rota 'netwrok', did you mean 'network'?"),
+        ("{role: tier-2,", "{owner_of: target, on_call: network,", 6, "a seat has exactly one of"),
+        ("role: tier-2", "owner_of: alert", 6, "'target'"),
         ("require:", "requires:", 4, "did you mean 'require'"),
         ("policy: change-in-production", "policy: Change", 1, "is no name"),
     ],
@@ -325,4 +344,4 @@ def test_a_text_that_cannot_be_a_policy_is_refused(text: str, words: str) -> Non
 
 @given(st.text())
 def test_the_check_has_an_answer_for_every_text(text: str) -> None:
-    check(text, roles=ROLES, catalogue=CATALOGUE)
+    check(text, roles=ROLES, rotas=["network"], catalogue=CATALOGUE)

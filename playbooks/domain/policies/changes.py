@@ -36,7 +36,7 @@ def _condition(old: Policy | None, new: Policy) -> Findings:
 def _seats(old: Policy | None, new: Policy) -> Iterator[Governance]:
     was: Sequence[SeatAsked] = old.require.seats if old and old.require else ()
     now: Sequence[SeatAsked] = new.require.seats if new.require else ()
-    before, after = Counter(each.role for each in was), Counter(each.role for each in now)
+    before, after = Counter(each.name for each in was), Counter(each.name for each in now)
     for role in sorted((before - after).elements()):
         yield _of("require", WEAKENED, f"It asks for no {role} any more.", role, None)
     for role in sorted((after - before).elements()):
@@ -52,7 +52,7 @@ def _seats(old: Policy | None, new: Policy) -> Iterator[Governance]:
 
 
 def _ways(seats: Sequence[SeatAsked], role: str) -> set[str]:
-    return {way for each in seats if each.role == role for way in each.met_by}
+    return {way for each in seats if each.name == role for way in each.met_by}
 
 
 def _forbids(old: Policy | None, new: Policy) -> Findings:
@@ -114,4 +114,4 @@ def _permit(old: Policy | None, new: Policy) -> Findings:
 
 
 def _plain(part: Limit | Permit | None) -> object:
-    return part.model_dump(mode="json") if part else None
+    return part.model_dump(mode="json", exclude_defaults=True) if part else None

@@ -15,10 +15,13 @@ from playbooks.domain.actions import Catalogue, Effect
 from playbooks.domain.check_shape import sentence_about
 from playbooks.domain.expressions import paths, syntax_error
 from playbooks.domain.field_types import Slug
+from playbooks.domain.playbook import SeatEntry
 from playbooks.domain.policies.facts import KNOWN, NAMES
 from playbooks.domain.policies.seats_asked import Wanted
 from playbooks.domain.problems import Finding, Problem, Unreadable, nearest
 from playbooks.domain.reader import Document, Path, read_yaml
+from playbooks.domain.seat_names import TARGET
+from playbooks.domain.seats import OWNER_OF
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 DAYS: tuple[str, ...] = get_args(Day)
@@ -60,10 +63,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=False)
 
 
-class SeatAsked(_Part):
-    """How a document writes a seats_asked.Wanted."""
+class SeatAsked(SeatEntry):
+    """How a document writes a seats_asked.Wanted: as a gate writes its seats, with the roles of a gate's seats that
+    will do as well.
+    """
 
-    role: Slug
     met_by: Annotated[tuple[Slug, ...], Field(strict=False, max_length=20)] = ()
 
 
@@ -174,8 +178,8 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
-def check(text: str, *, roles: Iterable[str], catalogue: Catalogue) -> Checked:
-    """Checks a text against the language, the roles and the actions that there are. Never raises for any text."""
+def check(text: str, *, roles: Iterable[str], rotas: Iterable[str], catalogue: Catalogue) -> Checked:
+    """Checks a text against the language, and the roles, rotas and actions that there are. Never raises."""
     try:
         document = read_yaml(text)
     except Unreadable as error:
@@ -184,7 +188,8 @@ def check(text: str, *, roles: Iterable[str], catalogue: Catalogue) -> Checked:
         return Checked(None, (Problem(1, 1, "a policy is a mapping, beginning with 'policy:' and its name"),))
     policy, findings = _read(document.data)
     if policy is not None:
-        findings = [*_names(policy, frozenset(roles)), *_expressions(policy), *_actions(policy, catalogue)]
+        findings = [*_names(policy, frozenset(roles), frozenset(rotas)), *_expressions(policy)]
+        findings += _actions(policy, catalogue)
     problems = _placed(document, findings)
     return Checked(None if problems else policy, problems)
 
@@ -194,8 +199,12 @@ def document_of(policy: Policy) -> dict[str, Any]:
     return policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
-def wanted_of(seats: Iterable[SeatAsked]) -> tuple[Wanted, ...]:
-    return tuple(Wanted(each.role, each.met_by) for each in seats)
+def wanted_of(seats: Iterable[SeatAsked], connection: str) -> tuple[Wanted, ...]:
+    """The seats by their names, for an action through this connection: its owner is the owner of the target. Without
+    a connection nobody is, and the seat stays: fewer people than were written are never asked.
+    """
+    owner = f"{OWNER_OF}{connection}" if connection else TARGET
+    return tuple(Wanted(owner if each.owner_of else each.name, each.met_by) for each in seats)
 
 
 def seats_of(policy: Policy) -> tuple[tuple[Path, SeatAsked], ...]:
@@ -241,14 +250,19 @@ def _known_keys(parent: Path) -> frozenset[str]:
     return frozenset(field.alias or key for key, field in part.model_fields.items()) if part else frozenset()
 
 
-def _names(policy: Policy, roles: frozenset[str]) -> Iterator[Finding]:
+def _names(policy: Policy, roles: frozenset[str], rotas: frozenset[str]) -> Iterator[Finding]:
     for path, seat in seats_of(policy):
-        for at, role in (((*path, "role"), seat.role), *_also(path, seat)):
+        for at, role in _roles_in(path, seat):
             if role not in roles:
                 yield Finding(at, f"there is no role '{role}'{nearest(role, roles)}")
+        if seat.on_call and seat.on_call not in rotas:
+            message = f"there is no rota '{seat.on_call}'{nearest(seat.on_call, rotas)}"
+            yield Finding((*path, "on_call"), message)
 
 
-def _also(path: Path, seat: SeatAsked) -> Iterator[tuple[Path, str]]:
+def _roles_in(path: Path, seat: SeatAsked) -> Iterator[tuple[Path, str]]:
+    if seat.role:
+        yield (*path, "role"), seat.role
     for index, role in enumerate(seat.met_by):
         yield (*path, "met_by", index), role
 

@@ -7,7 +7,7 @@ permit that cannot be evaluated permits nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,18 +130,19 @@ def _with_effects(matched: Matched, rule: Rule, facts: Facts) -> Matched | None:
     if policy.permit is not None:
         is_meant = facts.action in policy.permit.actions and not rule.lingers
         return replace(matched, permit=policy.permit) if is_meant else None
-    seats = wanted_of(policy.require.seats) if policy.require else ()
+    seats = wanted_of(policy.require.seats, facts.connection) if policy.require else ()
     found = replace(
         matched,
-        seats=(*seats, *_beyond(seats, policy, facts.count)),
+        seats=(*seats, *_beyond(seats, policy, facts)),
         step_up=policy.step_up,
         forbids=FORBIDDEN.format(policy=policy.title, sentence=policy.forbid) if policy.forbid else "",
     )
     return found if found.asks or found.forbids else None
 
 
-def _beyond(seats: Sequence[Wanted], policy: Policy, count: Mapping[str, int]) -> tuple[Wanted, ...]:
+def _beyond(seats: Sequence[Wanted], policy: Policy, facts: Facts) -> tuple[Wanted, ...]:
     """What the limit asks when it is reached, beyond what is required anyway."""
-    if policy.limit is None or count[policy.limit.within] < policy.limit.targets:
+    if policy.limit is None or facts.count[policy.limit.within] < policy.limit.targets:
         return ()
-    return tuple((Counter(wanted_of(policy.limit.seats)) - Counter(seats)).elements())
+    wanted = wanted_of(policy.limit.seats, facts.connection)
+    return tuple((Counter(wanted) - Counter(seats)).elements())
