@@ -39,12 +39,13 @@ HIDDEN = (
 @dataclass(frozen=True, slots=True)
 class Granted:
     """The step may run, under these requests (none for a step that needs no approval). `asked` is what policies asked
-    for it, `permit` the one under which it runs without an approval.
+    for it, `permit` the one under which it runs without an approval, `telling` are those of which people are told.
     """
 
     requests: tuple[ApprovalRequest, ...]
     asked: tuple[Matched, ...] = ()
     permit: str = ""
+    telling: tuple[Matched, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,14 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """What policies ask for a call, and the permits that apply to it. `touches` says why nobody may approve it: only
-    break-glass at its gate lets it run.
+    """What policies ask for a call, the permits that apply to it, and those that tell of it. `touches` says why nobody
+    may approve it: only break-glass at its gate lets it run.
     """
 
     touches: str = ""
     asking: tuple[Matched, ...] = ()
     permits: tuple[Matched, ...] = ()
+    telling: tuple[Matched, ...] = ()
 
 
 def authorize(
@@ -92,7 +94,7 @@ def authorize(
         return Waits()
     for request in granted:
         _consume(change, request, step)
-    return Granted(granted, ruled.asking, by_itself.permit)
+    return Granted(granted, ruled.asking, by_itself.permit, ruled.telling)
 
 
 def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
@@ -105,7 +107,7 @@ def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
     verdict = verdict_of(change.run, acting, rules, change.now, phase=phase, locks=True)
     if verdict.forbidden:
         return Forbidden(verdict.forbidden)
-    return Ruled(touches, together(verdict.asking), verdict.permits)
+    return Ruled(touches, together(verdict.asking), verdict.permits, verdict.telling)
 
 
 def _verdict_of_gates(

@@ -15,14 +15,14 @@ from playbooks.domain.actions import Action, Effect
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError
-from playbooks.domain.policies.asking import as_asked
+from playbooks.domain.policies.asking import as_asked, as_told
 from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.executor import timers
 from playbooks.executor.authority import Forbidden, Granted, authorize, frozen_at
 from playbooks.executor.intents import intent_of
 from playbooks.models import Attempt, Connection, Run, Step
-from playbooks.operations import children, holds, limits, moves, rollbacks, stopping, waits
+from playbooks.operations import children, holds, limits, moves, rollbacks, stopping, telling, waits
 from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, anything_is_held, lock_run
@@ -147,6 +147,8 @@ def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | Non
         moves.move(change.run, RunStatus.RUNNING)
     attempt = _attempt(change, step, call, worker)
     _note_claimed(change, step, call, attempt, granted)
+    if granted.telling:
+        change.tellings += telling.action_begun(change.run, step, attempt, granted.telling)
     return _claimed(frame, step, call.action, attempt)
 
 
@@ -288,6 +290,7 @@ def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, gran
         subject_digests=[request.digest for request in granted.requests],
         policies=as_asked(granted.asked),
         permit=granted.permit,
+        **({"tells": as_told(granted.telling)} if granted.telling else {}),
     )
 
 

@@ -35,7 +35,7 @@ MOST_SHOWN = 20
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One version in force, and whether it matches. `values` are what the names in its condition stood for; `asks`
-    are seats by name, `forbids` a sentence, empty for none.
+    are seats by name, `tells` those who are told, `forbids` a sentence, empty for none.
     """
 
     policy: str
@@ -49,6 +49,7 @@ class Explained:
     step_up: bool
     forbids: str
     permits: bool
+    tells: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """`steps` of the last `days` were looked at, `matched` of them by the policy that is tried. It would have asked
-    `more` approvals, of which `nobody_could_give` so many as people and roles are today, and `fewer`, and would have
-    stopped `forbidden` steps.
+    `more` approvals, of which `nobody_could_give` so many as people and roles are today, and `fewer`, would have
+    stopped `forbidden` steps, and would have `told` somebody of so many.
     """
 
     days: int
@@ -105,6 +106,7 @@ class Simulation:
     fewer: int
     forbidden: int
     errors: int
+    told: int
     examples: tuple[Example, ...]
 
 
@@ -166,6 +168,7 @@ class _Trial:
     matched: int = 0
     forbidden: int = 0
     errors: int = 0
+    notified: int = 0
     groups: dict[UUID, _Group] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
 
@@ -179,6 +182,7 @@ class _Trial:
         mine = next((each for each in now.matched if each.name == self.tried.name), None)
         self.matched += mine is not None
         self.errors += bool(mine and mine.is_error)
+        self.notified += bool(mine and mine.tells)
         own = self._own_seats(attempt)
         before = tuple(seats_with(own, as_asked(together(then.asking))))
         after = tuple(seats_with(own, as_asked(together(now.asking))))
@@ -236,6 +240,7 @@ class _Trial:
             fewer,
             self.forbidden,
             self.errors,
+            self.notified,
             tuple(self.examples),
         )
 
@@ -298,6 +303,7 @@ def _explained(facts: Facts, rule: Rule, matched: Matched | None) -> Explained:
         step_up=matched is not None and matched.step_up,
         forbids=matched.forbids if matched else "",
         permits=matched is not None and matched.permit is not None,
+        tells=matched.tells if matched else (),
     )
 
 

@@ -26,7 +26,7 @@ from playbooks.queries import references
 from playbooks.queries.policy_quorums import Able, able, asked_by, unfillable_seats
 from playbooks.queries.references import Person
 
-ORDER = ("require", "forbid", "limit", "step_up", "permit")
+ORDER = ("require", "forbid", "limit", "step_up", "notify", "permit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,9 @@ class PolicyEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyVersionView(PolicyVersionRow):
-    """`effects` are what it does, of require, forbid, limit, step_up and permit. `unfillable` are seats that it asks
-    for and that too few people could take. `retirement_by` has asked for its end. `may` are the moves that the person's
-    roles allow: submit, second, publish, send_back, retire, adapt.
+    """`effects` are what it does, of require, forbid, limit, step_up, notify and permit. `unfillable` are seats that it
+    asks for and that too few people could take. `retirement_by` has asked for its end. `may` are the moves that the
+    person's roles allow: submit, second, publish, send_back, retire, adapt.
     """
 
     policy: str

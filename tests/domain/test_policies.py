@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playbooks.domain.policies.changes import governance_of
 from playbooks.domain.policies.document import check, document_of
 from playbooks.domain.policies.facts import Facts, is_production
 from playbooks.domain.policies.judging import Rule, condition_values, judge
@@ -48,6 +49,7 @@ effects: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.lists(st.sampled_from(ROLES), min_size=1, max_size=3).map(lambda roles: {"require": require(*roles)}),
     st.just({"forbid": "There is a freeze."}),
     st.just({"step_up": True}),
+    st.just({"notify": {"to": [{"role": "tier-2"}]}}),
     st.just({"limit": {"targets": 3, "within": "hour", **require("tier-2", "asset-owner")}}),
 )
 
@@ -157,6 +159,45 @@ def test_the_owner_of_the_target_is_the_owner_of_the_connection_that_changes_it(
         "owner_of:edge-firewall",
         "on_call:network",
     )
+
+
+TELL = {"to": [{"role": "tier-2"}, {"owner_of": "target"}, {"on_call": "network"}], "say": "Watch it."}
+
+
+def test_a_policy_that_only_tells_asks_and_forbids_nothing() -> None:
+    verdict = judge(FACTS, [rule(notify=TELL), rule(slug="other", require=require("tier-2"))])
+    assert (verdict.forbidden, [each.slug for each in verdict.asking]) == ("", ["other"])
+    (told,) = verdict.telling
+    assert told.tells == ("tier-2", "owner_of:edge-firewall", "on_call:network")
+    assert (told.says, told.asks) == ("Watch it.", False)
+
+
+@pytest.mark.parametrize(("effects", "forbids"), [({}, False), ({"require": require("tier-2")}, True)])
+def test_what_only_tells_tells_to_be_sure_where_its_condition_cannot_be_evaluated(
+    effects: dict[str, Any], forbids: bool
+) -> None:
+    verdict = judge(FACTS, [rule('alert.rule.name == "x"', notify=TELL, **effects)])
+    assert (bool(verdict.forbidden), bool(verdict.telling)) == (forbids, not forbids)
+    assert verdict.matched[0].is_error
+    assert all("told to be sure: " in each.says for each in verdict.telling)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (None, TELL, [("strengthened", "owner_of:target"), ("strengthened", "tier-2")]),
+        (TELL, None, [("weakened", "owner_of:target"), ("weakened", "tier-2")]),
+        (TELL, {**TELL, "say": "Look."}, [("changed", "Look.")]),
+    ],
+)
+def test_whom_a_change_tells_no_more_is_named(old: Any, new: Any, found: list[tuple[str, str]]) -> None:
+    before, after = (
+        rule(forbid="x", **({"notify": each} if each else {})).policy.model_copy() for each in (old, new)
+    )
+    told = governance_of(before, after)
+    said = [(each.severity.value, each.sentence) for each in told]
+    assert len(said) == (1 if old and new else 3)
+    assert all(any(severity == s and words in text for s, text in said) for severity, words in found)
 
 
 def test_a_condition_that_cannot_be_evaluated_forbids_and_names_the_policy() -> None:
@@ -335,6 +376,11 @@ def test_a_problem_is_told_at_its_place_with_what_was_meant(
             HEAD + "forbid: No.\n" + permit("edge.block"),
             "does nothing else",
         ),
+        (HEAD + "notify: {to: []}\n", "is empty"),
+        (HEAD + "notify: {to: [{role: tier-3}]}\n", "there is no role 'tier-3'"),
+        (HEAD + "notify: {to: [{on_call: netwrok}]}\n", "there is no rota 'netwrok'"),
+        (HEAD + "notify: {to: [{rule: tier-2}]}\n", "did you mean 'role'"),
+        (HEAD + "notify: {to: [{role: tier-2, met_by: [tier-2]}]}\n", "unknown key 'met_by'"),
         (HEAD + "forbid: No.\nforbid: Yes.\n", "given twice"),
     ],
 )

@@ -43,6 +43,11 @@ def as_asked(asking: Iterable[Matched]) -> dict[str, dict[str, Any]]:
     return {_name_of(each): each.as_json() for each in asking}
 
 
+def as_told(telling: Iterable[Matched]) -> dict[str, dict[str, Any]]:
+    """As the entry of a claim records of what people are told: who was meant, by the names of seats."""
+    return {each.name: {"digest": each.digest, "to": list(each.tells)} for each in telling}
+
+
 def kept_and_new(
     kept: Asked, seats: Sequence[str], asking: Iterable[Matched]
 ) -> dict[str, Mapping[str, Any]]:

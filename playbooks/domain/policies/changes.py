@@ -14,7 +14,7 @@ WEAKENED, CHANGED, STRENGTHENED = Severity.WEAKENED, Severity.CHANGED, Severity.
 def governance_of(old: Policy | None, new: Policy) -> tuple[Governance, ...]:
     """Every finding. Without an older policy everything that it asks is new."""
     found = [*_condition(old, new), *_seats(old, new), *_forbids(old, new), *_step_up(old, new)]
-    found += [*_limit(old, new), *_permit(old, new)]
+    found += [*_limit(old, new), *_notify(old, new), *_permit(old, new)]
     rank = list(Severity)
     return tuple(sorted(found, key=lambda each: rank.index(each.severity)))
 
@@ -97,6 +97,17 @@ def _limit(old: Policy | None, new: Policy) -> Findings:
             f"instead of {was.targets} in one {was.within}."
         )
         yield _of("limit", severity, sentence, _plain(was), _plain(now))
+
+
+def _notify(old: Policy | None, new: Policy) -> Findings:
+    was, now = (each.notify if each else None for each in (old, new))
+    before, after = ({each.name for each in part.to} if part else set() for part in (was, now))
+    for name in sorted(before - after):
+        yield _of("notify", WEAKENED, f"It does not tell {name} any more.", name, None)
+    for name in sorted(after - before):
+        yield _of("notify", STRENGTHENED, f"It tells {name} of each action.", None, name)
+    if was and now and was.say != now.say:
+        yield _of("notify", CHANGED, f"It says something else: {now.say or 'nothing'}", was.say, now.say)
 
 
 def _permit(old: Policy | None, new: Policy) -> Findings:

@@ -20,14 +20,13 @@ from playbooks.domain.policies.facts import KNOWN, NAMES
 from playbooks.domain.policies.seats_asked import Wanted
 from playbooks.domain.problems import Finding, Problem, Unreadable, nearest
 from playbooks.domain.reader import Document, Path, read_yaml
-from playbooks.domain.seat_names import TARGET
 from playbooks.domain.seats import OWNER_OF
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 DAYS: tuple[str, ...] = get_args(Day)
 Window = Literal["hour", "day", "week"]
 MOST_SEATS = 10
-EFFECTS = ("require", "forbid", "limit", "step_up", "permit")
+EFFECTS = ("require", "forbid", "limit", "step_up", "notify", "permit")
 
 
 def _zone(name: str) -> str:
@@ -88,6 +87,13 @@ class Limit(_Part):
     seats: Seats
 
 
+class Notify(_Part):
+    """People who are told that an action begins, and what is said to them. Nobody is asked, and nothing waits."""
+
+    to: Annotated[tuple[SeatEntry, ...], Field(strict=False, min_length=1, max_length=MOST_SEATS)]
+    say: Sentence | None = None
+
+
 class Permit(_Part):
     """A pre-authorization: up to a moment, so many `times` and on so many `targets`, for these actions only."""
 
@@ -142,6 +148,7 @@ class Policy(_Part):
     forbid: Sentence | None = None
     limit: Limit | None = None
     step_up: bool = False
+    notify: Notify | None = None
     permit: Permit | None = None
 
     @model_validator(mode="after")
@@ -150,7 +157,7 @@ class Policy(_Part):
         if not given:
             raise PydanticCustomError(
                 "policy",
-                "a policy asks for something: 'require', 'forbid', 'limit', 'step_up' or 'permit'",
+                "a policy asks for something: 'require', 'forbid', 'limit', 'step_up', 'notify' or 'permit'",
             )
         if self.permit is not None and len(given) > 1:
             raise PydanticCustomError(
@@ -158,6 +165,10 @@ class Policy(_Part):
                 "a policy that permits does nothing else; write what it asks for as another policy",
             )
         return self
+
+    @property
+    def only_tells(self) -> bool:
+        return [name for name in EFFECTS if getattr(self, name)] == ["notify"]
 
     @property
     def names_phase(self) -> bool:
@@ -203,8 +214,12 @@ def wanted_of(seats: Iterable[SeatAsked], connection: str) -> tuple[Wanted, ...]
     """The seats by their names, for an action through this connection: its owner is the owner of the target. Without
     a connection nobody is, and the seat stays: fewer people than were written are never asked.
     """
-    owner = f"{OWNER_OF}{connection}" if connection else TARGET
-    return tuple(Wanted(owner if each.owner_of else each.name, each.met_by) for each in seats)
+    return tuple(Wanted(name_for(each, connection), each.met_by) for each in seats)
+
+
+def name_for(seat: SeatEntry, connection: str) -> str:
+    """The name of a seat, or of who is told, for an action through this connection."""
+    return f"{OWNER_OF}{connection}" if seat.owner_of and connection else seat.name
 
 
 def seats_of(policy: Policy) -> tuple[tuple[Path, SeatAsked], ...]:
@@ -229,6 +244,7 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "calendar": Calendar,
     "require": Require,
     "limit": Limit,
+    "notify": Notify,
     "permit": Permit,
 }
 
@@ -246,12 +262,14 @@ def _finding(error: ErrorDetails) -> Finding:
 def _known_keys(parent: Path) -> frozenset[str]:
     if not parent:
         return frozenset(Policy.model_fields)
-    part = SeatAsked if "seats" in parent else _PARTS.get(str(parent[0]))
+    listed = {"seats": SeatAsked, "to": SeatEntry}
+    part = next((listed[key] for key in listed if key in parent), None) or _PARTS.get(str(parent[0]))
     return frozenset(field.alias or key for key, field in part.model_fields.items()) if part else frozenset()
 
 
 def _names(policy: Policy, roles: frozenset[str], rotas: frozenset[str]) -> Iterator[Finding]:
-    for path, seat in seats_of(policy):
+    told = enumerate(policy.notify.to if policy.notify else ())
+    for path, seat in (*seats_of(policy), *((("notify", "to", index), each) for index, each in told)):
         for at, role in _roles_in(path, seat):
             if role not in roles:
                 yield Finding(at, f"there is no role '{role}'{nearest(role, roles)}")
@@ -260,10 +278,10 @@ def _names(policy: Policy, roles: frozenset[str], rotas: frozenset[str]) -> Iter
             yield Finding((*path, "on_call"), message)
 
 
-def _roles_in(path: Path, seat: SeatAsked) -> Iterator[tuple[Path, str]]:
+def _roles_in(path: Path, seat: SeatEntry) -> Iterator[tuple[Path, str]]:
     if seat.role:
         yield (*path, "role"), seat.role
-    for index, role in enumerate(seat.met_by):
+    for index, role in enumerate(seat.met_by if isinstance(seat, SeatAsked) else ()):
         yield (*path, "met_by", index), role
 
 

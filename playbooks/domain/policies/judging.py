@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from playbooks.domain.expressions import ExpressionError, evaluate, is_true, paths
-from playbooks.domain.policies.document import Permit, Policy, wanted_of
+from playbooks.domain.policies.document import Permit, Policy, name_for, wanted_of
 from playbooks.domain.policies.facts import NAMES, Facts
 from playbooks.domain.policies.seats_asked import Wanted
 
 UNKNOWN = "The policy {policy} cannot be evaluated, so nothing goes past it: {error}"
+UNTOLD = "The condition of the policy cannot be evaluated, so this is told to be sure: {error}"
 FORBIDDEN = "The policy {policy} forbids this: {sentence}"
 
 
@@ -40,7 +41,8 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Matched:
     """A rule whose condition holds, and what follows. `forbids` is a sentence, empty for none; `is_error` says that
-    it forbids since its condition could not be evaluated.
+    its condition could not be evaluated, so that it forbids, or, where it only tells, tells to be sure. `tells` are
+    those who are told, by the names of seats, and `says` what, empty for nothing in particular.
     """
 
     slug: str
@@ -52,6 +54,8 @@ class Matched:
     forbids: str = ""
     is_error: bool = False
     permit: Permit | None = None
+    tells: tuple[str, ...] = ()
+    says: str = ""
 
     @property
     def name(self) -> str:
@@ -84,6 +88,10 @@ class Verdict:
     @property
     def asking(self) -> tuple[Matched, ...]:
         return tuple(each for each in self.matched if each.asks)
+
+    @property
+    def telling(self) -> tuple[Matched, ...]:
+        return tuple(each for each in self.matched if each.tells)
 
     @property
     def permits(self) -> tuple[Matched, ...]:
@@ -120,6 +128,8 @@ def _matched(facts: Facts, rule: Rule) -> Matched | None:
     except ExpressionError as error:
         if policy.permit is not None or rule.lingers:
             return None  # a rule that could never be evaluated is mended at once
+        if policy.only_tells:
+            return replace(_telling(matched, policy, facts, UNTOLD.format(error=error)), is_error=True)
         sentence = UNKNOWN.format(policy=policy.title, error=error)
         return replace(matched, forbids=sentence, is_error=True)
     return _with_effects(matched, rule, facts) if holds else None
@@ -132,12 +142,20 @@ def _with_effects(matched: Matched, rule: Rule, facts: Facts) -> Matched | None:
         return replace(matched, permit=policy.permit) if is_meant else None
     seats = wanted_of(policy.require.seats, facts.connection) if policy.require else ()
     found = replace(
-        matched,
+        _telling(matched, policy, facts),
         seats=(*seats, *_beyond(seats, policy, facts)),
         step_up=policy.step_up,
         forbids=FORBIDDEN.format(policy=policy.title, sentence=policy.forbid) if policy.forbid else "",
     )
-    return found if found.asks or found.forbids else None
+    return found if found.asks or found.forbids or found.tells else None
+
+
+def _telling(matched: Matched, policy: Policy, facts: Facts, sentence: str = "") -> Matched:
+    if policy.notify is None:
+        return matched
+    people = dict.fromkeys(name_for(each, facts.connection) for each in policy.notify.to)
+    said = " ".join(each for each in (policy.notify.say, sentence) if each)
+    return replace(matched, tells=tuple(people), says=said)
 
 
 def _beyond(seats: Sequence[Wanted], policy: Policy, facts: Facts) -> tuple[Wanted, ...]:
