@@ -145,7 +145,7 @@ def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | Non
         return None
     if change.run.status == RunStatus.QUEUED:
         moves.move(change.run, RunStatus.RUNNING)
-    attempt = _attempt(change, step, call, worker)
+    attempt = _attempt(change, step, call, worker, is_provisional=bool(granted.provisional))
     _note_claimed(change, step, call, attempt, granted)
     if granted.telling:
         change.tellings += telling.action_begun(change.run, step, attempt, granted.telling)
@@ -235,7 +235,7 @@ def _ask_about(change: Change, frame: Frame, attempt: Attempt, worker: str) -> C
     return _claimed(frame, step, action, attempt)
 
 
-def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
+def _attempt(change: Change, step: Step, call: Call, worker: str, *, is_provisional: bool) -> Attempt:
     previous = step.attempts.order_by("-number").first() if step.attempt_count else None
     lost = previous if previous and _leaves_doubt(previous) else None
     number = step.attempt_count + 1
@@ -248,6 +248,7 @@ def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
         connection=call.connection,
         connection_revision=call.connection.revision if call.connection else 0,
         is_simulated=call.is_simulated,
+        is_provisional=is_provisional,
         target=call.target[:200],
         parameters=dict(call.parameters),
         parameters_digest=digest(dict(call.parameters)),
@@ -290,6 +291,7 @@ def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, gran
         subject_digests=[request.digest for request in granted.requests],
         policies=as_asked(granted.asked),
         permit=granted.permit,
+        **({"provisional": granted.provisional} if granted.provisional else {}),
         **({"tells": as_told(granted.telling)} if granted.telling else {}),
     )
 

@@ -35,7 +35,8 @@ MOST_SHOWN = 20
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One version in force, and whether it matches. `values` are what the names in its condition stood for; `asks`
-    are seats by name, `tells` those who are told, `forbids` a sentence, empty for none.
+    are seats by name, `tells` those who are told, `countersigned_by` who lets stand what runs
+    provisionally, `forbids` a sentence, empty for none.
     """
 
     policy: str
@@ -50,6 +51,7 @@ class Explained:
     forbids: str
     permits: bool
     tells: tuple[str, ...]
+    countersigned_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +186,10 @@ class _Trial:
         self.errors += bool(mine and mine.is_error)
         self.notified += bool(mine and mine.tells)
         own = self._own_seats(attempt)
-        before = tuple(seats_with(own, as_asked(together(then.asking))))
-        after = tuple(seats_with(own, as_asked(together(now.asking))))
+        asked = [*then.asking, *(each.beforehand for each in then.provisionals if not own)]
+        before = tuple(seats_with(own, as_asked(together(asked))))
+        asking = [*now.asking, *(each.beforehand for each in now.provisionals if not own)]
+        after = tuple(seats_with(own, as_asked(together(asking))))
         if mine and mine.permit and not own:
             after = ()
         self._count(attempt, before, after, is_forbidden=bool(now.forbidden) and not then.forbidden)
@@ -304,6 +308,7 @@ def _explained(facts: Facts, rule: Rule, matched: Matched | None) -> Explained:
         forbids=matched.forbids if matched else "",
         permits=matched is not None and matched.permit is not None,
         tells=matched.tells if matched else (),
+        countersigned_by=tuple(each.role for each in matched.afterwards) if matched else (),
     )
 
 

@@ -16,8 +16,8 @@ from playbooks.audit import Stream, reading
 from playbooks.domain.change_rules import Governance
 from playbooks.domain.differences import text_differences
 from playbooks.domain.policies.changes import governance_of
+from playbooks.domain.policies.document import LEAVES, seats_of
 from playbooks.domain.policies.document import Policy as Document
-from playbooks.domain.policies.document import seats_of
 from playbooks.domain.policies.facts import COOLING
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import NeverTouch, Policy, PolicyVersion, Principal
@@ -26,7 +26,7 @@ from playbooks.queries import references
 from playbooks.queries.policy_quorums import Able, able, asked_by, unfillable_seats
 from playbooks.queries.references import Person
 
-ORDER = ("require", "forbid", "limit", "step_up", "notify", "permit")
+ORDER = ("require", "forbid", "limit", "step_up", "notify", "permit", "provisional")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,9 @@ class PolicyEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyVersionView(PolicyVersionRow):
-    """`effects` are what it does, of require, forbid, limit, step_up, notify and permit. `unfillable` are seats that it
-    asks for and that too few people could take. `retirement_by` has asked for its end. `may` are the moves that the
-    person's roles allow: submit, second, publish, send_back, retire, adapt.
+    """`effects` are what it does, of require, forbid, limit, step_up, notify, permit and provisional. `unfillable` are
+    seats that it asks for and that too few people could take. `retirement_by` has asked for its end. `may` are the
+    moves that the person's roles allow: submit, second, publish, send_back, retire, adapt.
     """
 
     policy: str
@@ -249,7 +249,7 @@ def _unfillable(version: PolicyVersion, people: Able) -> tuple[str, ...]:
 
 def _version_head(version: PolicyVersion) -> dict[str, Any]:
     kept_until = version.retired_at + COOLING if version.retired_at else None
-    is_kept = kept_until is not None and kept_until > timezone.now() and "permit" not in version.document
+    is_kept = kept_until is not None and kept_until > timezone.now() and LEAVES.isdisjoint(version.document)
     return {
         "number": version.number,
         "status": version.status,
@@ -268,8 +268,8 @@ def _may(version: PolicyVersion, person: Principal) -> tuple[str, ...]:
     """The moves that follow and that the person's roles allow; duty rules may still forbid them."""
     held = access.permissions_of(person)
     writes, publishes = "write_policy" in held, "publish_policy" in held
-    status, is_permit = version.status, "permit" in version.document
-    needs_second = is_permit and version.seconder_id is None
+    status, is_leave = version.status, not LEAVES.isdisjoint(version.document)
+    needs_second = is_leave and version.seconder_id is None
     moves = {
         "submit": writes and status == VersionStatus.DRAFT,
         "second": publishes and status == VersionStatus.IN_REVIEW and needs_second,

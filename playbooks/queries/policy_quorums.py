@@ -75,7 +75,7 @@ def has_policies() -> bool:
 def asked_by(version: PolicyVersion) -> list[str]:
     """The seats that a version always asks for, by name."""
     seats = seats_of(Policy.model_validate(version.document))
-    return [seat.name for path, seat in seats if path[0] == "require"]
+    return [seat.name for path, seat in seats if path[0] in {"require", "provisional"}]
 
 
 def _roles_of_people() -> dict[str, frozenset[str]]:

@@ -181,6 +181,7 @@ def _page(
         "version": version,
         "seats": _seats(version, "require"),
         "seats_of_limit": _seats(version, "limit"),
+        "countersigners": _seats(version, "provisional"),
         "told": [role_title(seat_name(each)) for each in version.document.get("notify", {}).get("to", [])],
         "denials": _denials(request, version),
         "changes": _changes(request, version, view.versions),

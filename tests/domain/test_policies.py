@@ -306,6 +306,45 @@ def permit(action: str, until: str = "2027-01-01T00:00:00Z") -> str:
     return f"permit: {{until: '{until}', actions: [{action}], times: 1, targets: 1}}\n"
 
 
+def provisional(action: str) -> str:
+    caps = f"minutes: 30, targets: 2, actions: [{action}], seats: [{{role: tier-2}}]"
+    return f"provisional: {{{caps}}}\n"
+
+
+def test_a_provisional_is_a_policy_and_its_document_leads_back_to_it() -> None:
+    found = check(HEAD + provisional("edge.hold"), roles=ROLES, rotas=(), catalogue=CATALOGUE)
+    assert found.problems == ()
+    assert found.policy is not None
+    assert type(found.policy).model_validate(document_of(found.policy)) == found.policy
+
+
+LEAVE = {"minutes": 30, "targets": 2, "actions": ["edge.block"], "seats": [{"owner_of": "target"}]}
+
+
+def test_a_provisional_asks_nobody_beforehand_and_its_seats_afterwards() -> None:
+    (matched,) = judge(FACTS, [rule(provisional=LEAVE)]).provisionals
+    assert (matched.asks, matched.afterwards) == (False, (Wanted("owner_of:edge-firewall"),))
+    assert matched.beforehand.seats == matched.afterwards
+
+
+@pytest.mark.parametrize(
+    "seen", [facts(action="edge.other"), facts(phase="undo"), facts(alert={}, parameters={"hours": 1})]
+)
+def test_a_provisional_is_for_its_actions_and_for_what_it_can_tell(seen: Facts) -> None:
+    when = 'parameters.address != "" && (phase == "undo" || true)'
+    assert judge(seen, [rule(when, provisional=LEAVE)]).matched == ()
+
+
+def test_a_provisional_ends_at_once_and_what_weakens_is_named() -> None:
+    given_up = rule(provisional=LEAVE)
+    lingering = Rule(given_up.slug, 1, given_up.digest, given_up.policy, lingers=True)
+    assert judge(FACTS, [lingering]).matched == ()
+    (found,) = governance_of(None, given_up.policy)
+    assert (found.severity.value, "taken back after 30 minutes" in found.sentence) == ("weakened", True)
+    gone = governance_of(given_up.policy, rule(forbid="x").policy)
+    assert ("strengthened", "provisional") in [(each.severity.value, each.key) for each in gone]
+
+
 def checked(text: str) -> tuple[tuple[int, int, str], ...]:
     found = check(text, roles=ROLES, rotas=["network"], catalogue=CATALOGUE)
     return tuple((each.line, each.column, each.message) for each in found.problems)
@@ -376,6 +415,16 @@ def test_a_problem_is_told_at_its_place_with_what_was_meant(
             HEAD + "forbid: No.\n" + permit("edge.block"),
             "does nothing else",
         ),
+        (HEAD + provisional("edge.block"), "no change that can be undone"),
+        (HEAD + provisional("mail.purge"), "nothing that destroys"),
+        (HEAD + provisional("edge.hld"), "did you mean 'edge.hold'"),
+        (HEAD + provisional("edge.hold").replace("tier-2", "tier-3"), "there is no role 'tier-3'"),
+        (HEAD + provisional("edge.hold").replace("minutes: 30, ", ""), "the key 'minutes' is missing"),
+        (
+            HEAD + provisional("edge.hold").replace("minutes: 30", "minutes: 0"),
+            "'minutes' has to be at least 1",
+        ),
+        (HEAD + "forbid: No.\n" + provisional("edge.hold"), "does nothing else"),
         (HEAD + "notify: {to: []}\n", "is empty"),
         (HEAD + "notify: {to: [{role: tier-3}]}\n", "there is no role 'tier-3'"),
         (HEAD + "notify: {to: [{on_call: netwrok}]}\n", "there is no rota 'netwrok'"),

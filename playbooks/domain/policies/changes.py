@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from playbooks.domain.change_rules import Findings, Governance, Severity
-from playbooks.domain.policies.document import Limit, Permit, Policy, SeatAsked
+from playbooks.domain.policies.document import Limit, Permit, Policy, Provisional, SeatAsked
 
 WEAKENED, CHANGED, STRENGTHENED = Severity.WEAKENED, Severity.CHANGED, Severity.STRENGTHENED
 
@@ -14,7 +14,7 @@ WEAKENED, CHANGED, STRENGTHENED = Severity.WEAKENED, Severity.CHANGED, Severity.
 def governance_of(old: Policy | None, new: Policy) -> tuple[Governance, ...]:
     """Every finding. Without an older policy everything that it asks is new."""
     found = [*_condition(old, new), *_seats(old, new), *_forbids(old, new), *_step_up(old, new)]
-    found += [*_limit(old, new), *_notify(old, new), *_permit(old, new)]
+    found += [*_limit(old, new), *_notify(old, new), *_permit(old, new), *_provisional(old, new)]
     rank = list(Severity)
     return tuple(sorted(found, key=lambda each: rank.index(each.severity)))
 
@@ -124,5 +124,21 @@ def _permit(old: Policy | None, new: Policy) -> Findings:
         yield _of("permit", WEAKENED, sentence, _plain(was), _plain(now))
 
 
-def _plain(part: Limit | Permit | None) -> object:
+def _provisional(old: Policy | None, new: Policy) -> Findings:
+    was, now = old.provisional if old else None, new.provisional
+    if was == now:
+        return
+    if now is None:
+        sentence = "Nothing runs provisionally any more."
+        yield _of("provisional", STRENGTHENED, sentence, _plain(was), None)
+    else:
+        people = " and ".join(each.name for each in now.seats)
+        sentence = (
+            f"Before anybody is asked, {' and '.join(now.actions)} may run, on {now.targets} targets at most, and "
+            f"is taken back after {now.minutes} minutes unless {people} countersigns."
+        )
+        yield _of("provisional", WEAKENED, sentence, _plain(was), _plain(now))
+
+
+def _plain(part: Limit | Permit | Provisional | None) -> object:
     return part.model_dump(mode="json", exclude_defaults=True) if part else None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from playbooks.domain.actions import Catalogue, Effect
+from playbooks.domain.actions import Action, Catalogue, Effect, Undo
 from playbooks.domain.check_shape import sentence_about
 from playbooks.domain.expressions import paths, syntax_error
 from playbooks.domain.field_types import Slug
@@ -26,7 +26,8 @@ Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 DAYS: tuple[str, ...] = get_args(Day)
 Window = Literal["hour", "day", "week"]
 MOST_SEATS = 10
-EFFECTS = ("require", "forbid", "limit", "step_up", "notify", "permit")
+EFFECTS = ("require", "forbid", "limit", "step_up", "notify", "permit", "provisional")
+LEAVES = frozenset({"permit", "provisional"})
 
 
 def _zone(name: str) -> str:
@@ -103,6 +104,18 @@ class Permit(_Part):
     targets: Annotated[int, Field(ge=1, le=10_000)]
 
 
+class Provisional(_Part):
+    """These actions run before anybody is asked, and are taken back after so many `minutes` unless people in the
+    `seats` countersign. No more than so many `targets` stand on nobody's word. Without `until` it ends in 92 days.
+    """
+
+    minutes: Annotated[int, Field(ge=1, le=1440)]
+    targets: Annotated[int, Field(ge=1, le=1000)]
+    actions: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=50)]
+    seats: Seats
+    until: Moment | None = None
+
+
 class Calendar(_Part):
     """What `time` in the condition is told in. Business hours are from `from` until before `to`."""
 
@@ -150,6 +163,7 @@ class Policy(_Part):
     step_up: bool = False
     notify: Notify | None = None
     permit: Permit | None = None
+    provisional: Provisional | None = None
 
     @model_validator(mode="after")
     def _does_something(self) -> Policy:
@@ -157,14 +171,20 @@ class Policy(_Part):
         if not given:
             raise PydanticCustomError(
                 "policy",
-                "a policy asks for something: 'require', 'forbid', 'limit', 'step_up', 'notify' or 'permit'",
+                "a policy asks for something: 'require', 'forbid', 'limit', 'step_up', 'notify', 'permit' or "
+                "'provisional'",
             )
-        if self.permit is not None and len(given) > 1:
+        if self.is_leave and len(given) > 1:
             raise PydanticCustomError(
                 "policy",
-                "a policy that permits does nothing else; write what it asks for as another policy",
+                "a policy with 'permit' or 'provisional' does nothing else; write what it asks for as another policy",
             )
         return self
+
+    @property
+    def is_leave(self) -> bool:
+        """Whether it lets things run before anybody is asked: two agree to it beforehand, and it ends at once."""
+        return any(getattr(self, part) for part in LEAVES)
 
     @property
     def only_tells(self) -> bool:
@@ -224,7 +244,7 @@ def name_for(seat: SeatEntry, connection: str) -> str:
 
 def seats_of(policy: Policy) -> tuple[tuple[Path, SeatAsked], ...]:
     """Every seat that the policy may ask for, with where it stands."""
-    found = [(part, getattr(policy, part)) for part in ("require", "limit")]
+    found = [(part, getattr(policy, part)) for part in ("require", "limit", "provisional")]
     return tuple(
         ((part, "seats", index), seat)
         for part, effect in found
@@ -246,6 +266,7 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "limit": Limit,
     "notify": Notify,
     "permit": Permit,
+    "provisional": Provisional,
 }
 
 
@@ -296,16 +317,24 @@ def _expressions(policy: Policy) -> Iterator[Finding]:
 
 
 def _actions(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
-    """What destroys is never permitted beforehand: people look at each such action."""
-    for index, key in enumerate(policy.permit.actions if policy.permit else ()):
-        action = catalogue.get(key)
-        if action is None:
-            yield Finding(
-                ("permit", "actions", index), f"there is no action '{key}'{nearest(key, catalogue)}"
-            )
-        elif action.effect is Effect.DESTROY:
-            sentence = f"{key} destroys, and nothing that destroys can be permitted beforehand"
-            yield Finding(("permit", "actions", index), sentence)
+    """What destroys is never let run beforehand, and what cannot be taken back never provisionally."""
+    for part, leave in (("permit", policy.permit), ("provisional", policy.provisional)):
+        for index, key in enumerate(leave.actions if leave else ()):
+            action = catalogue.get(key)
+            if action is None:
+                message = f"there is no action '{key}'{nearest(key, catalogue)}"
+            else:
+                message = _why_not(part, action)
+            if message:
+                yield Finding((part, "actions", index), message)
+
+
+def _why_not(part: str, action: Action) -> str:
+    if action.effect is Effect.DESTROY:
+        return f"{action.key} destroys, and nothing that destroys can be permitted beforehand"
+    if part == "provisional" and (action.effect is not Effect.CHANGE or not isinstance(action.undo, Undo)):
+        return f"{action.key} is no change that can be undone, so it never runs provisionally"
+    return ""
 
 
 def _placed(document: Document, findings: Iterable[Finding]) -> tuple[Problem, ...]:

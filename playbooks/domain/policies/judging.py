@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from playbooks.domain.expressions import ExpressionError, evaluate, is_true, paths
-from playbooks.domain.policies.document import Permit, Policy, name_for, wanted_of
+from playbooks.domain.policies.document import Permit, Policy, Provisional, name_for, wanted_of
 from playbooks.domain.policies.facts import NAMES, Facts
 from playbooks.domain.policies.seats_asked import Wanted
 
@@ -42,7 +42,8 @@ class Rule:
 class Matched:
     """A rule whose condition holds, and what follows. `forbids` is a sentence, empty for none; `is_error` says that
     its condition could not be evaluated, so that it forbids, or, where it only tells, tells to be sure. `tells` are
-    those who are told, by the names of seats, and `says` what, empty for nothing in particular.
+    those who are told, by the names of seats, and `says` what, empty for nothing in particular. `afterwards` are the
+    seats that may countersign what runs provisionally.
     """
 
     slug: str
@@ -54,6 +55,8 @@ class Matched:
     forbids: str = ""
     is_error: bool = False
     permit: Permit | None = None
+    provisional: Provisional | None = None
+    afterwards: tuple[Wanted, ...] = ()
     tells: tuple[str, ...] = ()
     says: str = ""
 
@@ -64,6 +67,11 @@ class Matched:
     @property
     def asks(self) -> bool:
         return bool(self.seats) or self.step_up
+
+    @property
+    def beforehand(self) -> Matched:
+        """A provisional whose seats are asked, before the action or after it, like those of any policy."""
+        return replace(self, seats=self.afterwards)
 
     def as_json(self) -> dict[str, Any]:
         """As a request binds it and an entry records it."""
@@ -97,6 +105,10 @@ class Verdict:
     def permits(self) -> tuple[Matched, ...]:
         return tuple(each for each in self.matched if each.permit is not None)
 
+    @property
+    def provisionals(self) -> tuple[Matched, ...]:
+        return tuple(each for each in self.matched if each.provisional is not None)
+
 
 def judge(facts: Facts, rules: Iterable[Rule]) -> Verdict:
     found = (_matched(facts, rule) for rule in rules)
@@ -126,7 +138,7 @@ def _matched(facts: Facts, rule: Rule) -> Matched | None:
     try:
         holds = is_true(policy.when, scope, f"The condition of {rule.slug}", names=NAMES)
     except ExpressionError as error:
-        if policy.permit is not None or rule.lingers:
+        if policy.is_leave or rule.lingers:
             return None  # a rule that could never be evaluated is mended at once
         if policy.only_tells:
             return replace(_telling(matched, policy, facts, UNTOLD.format(error=error)), is_error=True)
@@ -137,9 +149,8 @@ def _matched(facts: Facts, rule: Rule) -> Matched | None:
 
 def _with_effects(matched: Matched, rule: Rule, facts: Facts) -> Matched | None:
     policy = rule.policy
-    if policy.permit is not None:
-        is_meant = facts.action in policy.permit.actions and not rule.lingers
-        return replace(matched, permit=policy.permit) if is_meant else None
+    if policy.is_leave:
+        return None if rule.lingers else _leave(matched, policy, facts)
     seats = wanted_of(policy.require.seats, facts.connection) if policy.require else ()
     found = replace(
         _telling(matched, policy, facts),
@@ -148,6 +159,18 @@ def _with_effects(matched: Matched, rule: Rule, facts: Facts) -> Matched | None:
         forbids=FORBIDDEN.format(policy=policy.title, sentence=policy.forbid) if policy.forbid else "",
     )
     return found if found.asks or found.forbids or found.tells else None
+
+
+def _leave(matched: Matched, policy: Policy, facts: Facts) -> Matched | None:
+    """For the actions that it names only; nothing is taken back provisionally."""
+    if policy.permit is not None:
+        return replace(matched, permit=policy.permit) if facts.action in policy.permit.actions else None
+    provisional = policy.provisional
+    if provisional is None or facts.action not in provisional.actions or facts.phase == "undo":
+        return None
+    return replace(
+        matched, provisional=provisional, afterwards=wanted_of(provisional.seats, facts.connection)
+    )
 
 
 def _telling(matched: Matched, policy: Policy, facts: Facts, sentence: str = "") -> Matched:
