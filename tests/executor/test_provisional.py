@@ -177,6 +177,18 @@ def test_whoever_asked_for_the_run_does_not_countersign_it(contain: None, begun:
     assert asked(run).status == RequestStatus.OPEN
 
 
+@pytest.mark.parametrize("name", ["publisher", "second"])
+def test_whoever_had_a_hand_in_the_provisional_does_not_countersign_what_it_let_run(
+    contain: None, begun: Begun, cast: Cast, second: Caller, name: str
+) -> None:
+    caller = second if name == "second" else cast.caller(name)
+    people.grant(caller.principal, "tier-2", actor=SYSTEM, granted_by=None)
+    run = begun()
+    with pytest.raises(Refused) as refused:
+        decide(run, Caller(caller.principal, session=name))
+    assert "own_policy" in [each.rule for each in refused.value.denials]
+
+
 def test_whoever_asked_takes_the_request_back_and_with_it_the_change(
     contain: None, begun: Begun, cast: Cast, world: World
 ) -> None:
