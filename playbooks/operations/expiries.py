@@ -20,6 +20,7 @@ from playbooks.domain.rollback import Done, UndoCall, rollback_plan
 from playbooks.domain.statuses import (
     RUN_ENDED,
     ExpiryStatus,
+    RequestStatus,
     RunStatus,
     StepStatus,
 )
@@ -45,7 +46,7 @@ def follow(change: Change, step: Step) -> None:
     this is over.
     """
     if step.undoes_id:
-        _note_taken_back(change, step)
+        _note_taken_back(step)
         return
     lasts = _lasts(change, step)
     if lasts is None:
@@ -98,6 +99,14 @@ def hasten(change: Change, step: Step) -> None:
         row.due_at = min(row.due_at, change.now)
         row.save(update_fields=["due_at"])
         change.note_step(Verb.EXPIRY_SCHEDULED, step, due_at=row.due_at.isoformat())
+
+
+def rolled_back(change: Change) -> None:
+    """A rollback has ended: nobody is asked to countersign what it took back, or left to others who hold it too."""
+    asked = change.run.requests.filter(countersigns=True, status=RequestStatus.OPEN)
+    for request in asked.exclude(step__expiry__status=ExpiryStatus.ACTIVE).select_related("step"):
+        request.run = change.run
+        requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)
 
 
 def due(now: datetime) -> QuerySet[Expiry]:
@@ -213,18 +222,14 @@ def _was_left_changed(row: Expiry) -> bool:
     return any(holders.has_changed(each.step) for each in released.select_related("step"))
 
 
-def _note_taken_back(change: Change, step: Step) -> None:
-    """Those who let go of the target before are done with it, and so is what was taken back: nobody is asked any more
-    whether it is to stand.
-    """
+def _note_taken_back(step: Step) -> None:
+    """Those who let go of the target before are done with it, and so is what was taken back."""
     attempt = step.attempts.select_related("connection").order_by("-number")[0]
     if attempt.connection is None:
         return
     undo = UndoCall(step.action, attempt.connection.name, 0, attempt.parameters)
     for row in holders.of_target(holders.target_of(undo, is_simulated=attempt.is_simulated)):
         is_own = row.step_id == step.undoes_id and row.status == ExpiryStatus.ACTIVE
-        if is_own and row.step.run_id == change.run.pk:
-            requests.withdraw_countersigning(change, row.step)
         if is_own or row.status == ExpiryStatus.RELEASED:
             move(row, ExpiryStatus.ENDED)
 

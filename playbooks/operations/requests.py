@@ -81,13 +81,6 @@ def open_to_countersign(
     _open(change, frame, step, moment(change.now), kept=kept, due_at=due_at)
 
 
-def withdraw_countersigning(change: Change, step: Step) -> None:
-    """What the step did was taken back, so nobody is asked about it any more."""
-    for request in step.requests.select_related("step").filter(countersigns=True, status=RequestStatus.OPEN):
-        request.run = change.run
-        close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)
-
-
 def renew(
     change: Change,
     request: ApprovalRequest,

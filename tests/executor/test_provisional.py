@@ -258,6 +258,21 @@ def test_a_rollback_takes_it_back_and_nobody_is_asked_any_more(
     replay(run)
 
 
+def test_what_a_rollback_leaves_to_others_who_hold_it_is_not_asked_about_any_more(
+    contain: None, begun: Begun, small: Callable[[str], Run], cast: Cast, world: World
+) -> None:
+    first, other = begun(act() + act("also", "y")), small("x")
+    rollbacks.start(first.pk, caller=cast.caller("analyst"), plan_digest=rollbacks.plan_of(first).digest)
+    drive(first)
+    left = Expiry.objects.get(step__run=first, step__key="act")
+    assert (world.effects["y"], left.status, state(other)) == (0, "released", ("open", "active"))
+    assert set(first.requests.values_list("status", flat=True)) == {"withdrawn"}
+    decide(other, cast.caller("tier2"), Verdict.DENY)
+    let_go_by(seconds=1)
+    left.refresh_from_db()
+    assert (left.status, state(other)) == ("ended", ("denied", "ended"))
+
+
 def test_a_run_that_is_cancelled_leaves_it_to_be_countersigned(
     contain: None, begun: Begun, cast: Cast, world: World
 ) -> None:
