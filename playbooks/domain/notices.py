@@ -37,6 +37,7 @@ class NoticeKind(StrEnum):
         "run_stuck",
         "A step of a run that you asked for is unknown, and a person has to say what happened",
     )
+    ACTION_BEGUN = "action_begun", "An action begins of which a policy says that you are told"
     EXPIRY_FAILED = "expiry_failed", "A change that was for a time only could not be taken back"
     GLASS_BROKEN = "glass_broken", "Somebody ran past a gate by break-glass that concerns you"
     REVIEW_DUE = "review_due", "A break-glass has to be reviewed, and you could"

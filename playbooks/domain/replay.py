@@ -15,7 +15,7 @@ from playbooks.domain.break_glass import GlassFacts, ReviewFacts, glass_denials,
 from playbooks.domain.duties import denials, is_quorum
 from playbooks.domain.duty_facts import CONSENTS, Facts
 from playbooks.domain.entries import Body
-from playbooks.domain.policies.policy_replay import unmet_policy
+from playbooks.domain.policies.policy_replay import Leaves, unmet_policy
 from playbooks.domain.replayed_requests import (
     Request,
     as_canonical,
@@ -39,13 +39,14 @@ class Replay:
 
     requests: dict[str, Request] = field(default_factory=dict)
     requesters: dict[str, str] = field(default_factory=dict)
-    permits: set[tuple[str, str]] = field(default_factory=set)  # (step, permit) that were used
+    leaves: Leaves = field(default_factory=Leaves)  # what ran before anybody was asked
     decisions: int = 0
     refusals: int = 0
     approved_actions: int = 0
     self_confirmed_actions: int = 0  # that one person alone confirmed, under the profile solo
     profiles: set[str] = field(default_factory=set)  # under which requests were opened
     passed_actions: int = 0  # that ran past a gate by break-glass
+    provisional_actions: int = 0  # that ran before anybody was asked
     other_actions: int = 0  # that change something and that no gate asked about
 
     def feed(self, entry: Body) -> None:
@@ -66,9 +67,12 @@ class Replay:
                 not (request.has_quorum and request.status == "open"),
                 f"The request {name} has its quorum, and no entry says that it was granted.",
             )
+        for step in self.leaves.not_asked():
+            _require(False, f"The step {step} ran provisionally, and nobody was asked to countersign it.")
 
     def _feed(self, entry: Body) -> None:
         facts = entry.facts
+        self.leaves.feed(entry.verb, facts)
         match entry.verb:
             case "run.started" | "question.answered":
                 self._ask(entry)
@@ -80,12 +84,13 @@ class Replay:
                 self._grant(facts)
             case "request.escalated":
                 self._request(facts).also = list(facts.get("to") or self._request(facts).also)
-            case "permit.used":
-                self.permits.add((facts["step"], facts["permit"]))
             case "request.consumed":
                 self._consume(entry)
             case "step.claimed":
                 self._claim(facts)
+            case "expiry.dropped":
+                stands = any(self._stands(each, facts["step"]) for each in self.requests.values())
+                _require(stands, f"What {facts['step']} did is left to stand, and nobody countersigned it.")
             case verb if verb in ENDINGS:
                 self._end(facts, ENDINGS[verb])
 
@@ -310,14 +315,21 @@ class Replay:
         self.passed_actions += is_passed
         self.self_confirmed_actions += alone and not is_passed
         self.approved_actions += bool(named) and not is_passed and not alone
-        self.other_actions += not named
+        is_provisional = bool(facts.get("provisional"))
+        self.provisional_actions += is_provisional
+        self.other_actions += not named and not is_provisional
+
+    def _stands(self, request: Request, step: str) -> bool:
+        return request.gate == step and request.status == "granted"
 
     def _require_what_policies_asked(self, facts: Mapping[str, Any]) -> None:
-        """Each policy is met by one of the requests, or the step ran under a permit that was used for it."""
-        step, permit = facts["step"], facts.get("permit", "")
-        if permit:
-            was_used = (step, permit) in self.permits
-            _require(was_used, f"The step {step} ran under the permit {permit}, and no entry says so.")
+        """Each policy is met by one of the requests, or the step ran under what lets it run beforehand."""
+        step = facts["step"]
+        if self.leaves.is_claimed_under(facts):
+            unsaid = self.leaves.unsaid(facts)
+            _require(not unsaid, f"The step {step} ran under {unsaid}, and no entry says so.")
+            is_change = not facts.get("provisional") or facts["effect"] == "change"
+            _require(is_change, f"The step {step} ran provisionally, and is no change that can be undone.")
             return
         named = [each for each in self.requests.values() if each.digest in facts["subject_digests"]]
         unmet = unmet_policy(facts.get("policies", {}), [each.seats for each in named])

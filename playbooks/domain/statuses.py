@@ -63,6 +63,7 @@ class ExpiryStatus(StrEnum):
     UNDOING = "undoing"  # a run takes it back
     RELEASED = "released"  # its time came, and somebody else holds the same target still
     ENDED = "ended"  # it was taken back, by its time or by a rollback
+    KEPT = "kept"  # people have countersigned it, so it is not taken back
 
 
 class NoticeStatus(StrEnum):
@@ -133,6 +134,7 @@ RUN = RunStatus
 STEP = StepStatus
 REQUEST = RequestStatus
 
+EXPIRY_OVER = frozenset({ExpiryStatus.ENDED, ExpiryStatus.KEPT})
 RUN_ENDED = frozenset({RUN.SUCCEEDED, RUN.FAILED, RUN.CANCELLED, RUN.ROLLED_BACK, RUN.ROLLBACK_FAILED})
 STEP_ENDED = frozenset({STEP.SUCCEEDED, STEP.FAILED, STEP.SKIPPED, STEP.CANCELLED})
 
@@ -200,7 +202,10 @@ TRANSITIONS: Mapping[type[StrEnum], Table] = {
         QuestionStatus.WITHDRAWN: frozenset(),
     },
     ExpiryStatus: {
-        ExpiryStatus.ACTIVE: frozenset({ExpiryStatus.UNDOING, ExpiryStatus.RELEASED, ExpiryStatus.ENDED}),
+        ExpiryStatus.ACTIVE: frozenset(
+            {ExpiryStatus.UNDOING, ExpiryStatus.RELEASED, ExpiryStatus.ENDED, ExpiryStatus.KEPT}
+        ),
+        ExpiryStatus.KEPT: frozenset(),
         # What could not be taken back is tried again later.
         ExpiryStatus.UNDOING: frozenset({ExpiryStatus.ACTIVE, ExpiryStatus.ENDED}),
         ExpiryStatus.RELEASED: frozenset({ExpiryStatus.ENDED}),

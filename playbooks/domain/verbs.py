@@ -74,6 +74,7 @@ class Verb(StrEnum):
     EXPIRY_DUE = "expiry.due", "The time of a change came, and a run takes it back."
 
     EXPIRY_RETRIED = "expiry.retried", "What a change did could not be taken back; it is tried again later."
+    EXPIRY_DROPPED = "expiry.dropped", "What was to be taken back was countersigned, and stays."
     EXPIRY_ENDED = "expiry.ended", "The time of a change came, and nothing was left to take back."
 
     DECISION_MADE = "decision.made", "A person approved or denied a request."
@@ -94,10 +95,17 @@ class Verb(StrEnum):
     POLICY_DRAFTED = "policy.drafted", "A version of a policy was written."
     POLICY_SUBMITTED = "policy.submitted", "A version of a policy was sent to review."
     POLICY_SENT_BACK = "policy.sent_back", "A version of a policy went back to its author, with the reason."
-    POLICY_SECONDED = "policy.seconded", "Somebody agreed to a permit, which takes two."
+    POLICY_SECONDED = (
+        "policy.seconded",
+        "Somebody agreed to what lets things run beforehand, which takes two.",
+    )
     POLICY_PUBLISHED = "policy.published", "A second person put a version of a policy in force."
     POLICY_RETIREMENT_ASKED = "policy.retirement_asked", "Somebody asked for a policy to end."
     POLICY_RETIRED = "policy.retired", "A version of a policy was taken out of force."
+    PROVISIONAL_USED = (
+        "provisional.used",
+        "A step ran before anybody was asked; it is taken back unless people countersign.",
+    )
     PERMIT_USED = "permit.used", "A step ran under a permit, and nobody was asked."
     NEVER_TOUCH_ADDED = "never_touch.added", "A target was put on the never-touch list."
     NEVER_TOUCH_REMOVED = "never_touch.removed", "A target was taken off the never-touch list."

@@ -53,6 +53,7 @@ class Report:
     approved_actions: int = 0
     self_confirmed_actions: int = 0
     passed_actions: int = 0
+    provisional_actions: int = 0
     other_actions: int = 0
     profiles: tuple[str, ...] = ()
 
@@ -74,7 +75,8 @@ class Report:
             f"{_completeness(self)}\n"
             f"Replayed {self.runs_replayed} runs: {self.decisions} decisions and {self.refusals} refusals"
             f" come to the same verdicts; {self.approved_actions} actions ran under an approval of exactly what ran,"
-            f" {self.passed_actions} were passed by break-glass and approved by nobody, {self.other_actions} ran"
+            f" {self.passed_actions} were passed by break-glass and approved by nobody,"
+            f" {self.provisional_actions} ran provisionally before anybody was asked, {self.other_actions} ran"
             f" without a gate before them.{_segregation(self)}"
         )
 
@@ -264,7 +266,7 @@ def _replay(archive: Archive, manifest: Manifest, report: Report) -> None:
         raise RefusalError("The manifest hides a profile under which something was asked.")
     for count in (
         *("decisions", "refusals", "approved_actions", "self_confirmed_actions"),
-        *("passed_actions", "other_actions"),
+        *("passed_actions", "provisional_actions", "other_actions"),
     ):
         setattr(report, count, sum(getattr(each, count) for each in replays.values()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -20,7 +20,7 @@ from playbooks.domain.statuses import RequestStatus, StepStatus, WaitReason
 from playbooks.domain.subject import Covered, first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Consumption, Step
-from playbooks.operations import break_glass, never_touch, owed_receipts, permits, requests
+from playbooks.operations import break_glass, never_touch, owed_receipts, permits, provisionals, requests
 from playbooks.operations.actions import Call
 from playbooks.operations.change import Change, is_governed
 from playbooks.operations.limits import is_beyond_blast_radius
@@ -39,12 +39,15 @@ HIDDEN = (
 @dataclass(frozen=True, slots=True)
 class Granted:
     """The step may run, under these requests (none for a step that needs no approval). `asked` is what policies asked
-    for it, `permit` the one under which it runs without an approval.
+    for it, `permit` the one under which it runs without an approval, `telling` are those of which people are told,
+    `provisional` the one under which it runs before anybody is asked.
     """
 
     requests: tuple[ApprovalRequest, ...]
     asked: tuple[Matched, ...] = ()
     permit: str = ""
+    telling: tuple[Matched, ...] = ()
+    provisional: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,15 @@ class Forbidden:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """What policies ask for a call, and the permits that apply to it. `touches` says why nobody may approve it: only
-    break-glass at its gate lets it run.
+    """What policies ask for a call, the permits that apply to it, and those that tell of it. `touches` says why nobody
+    may approve it: only break-glass at its gate lets it run.
     """
 
     touches: str = ""
     asking: tuple[Matched, ...] = ()
     permits: tuple[Matched, ...] = ()
+    telling: tuple[Matched, ...] = ()
+    provisionals: tuple[Matched, ...] = ()
 
 
 def authorize(
@@ -92,7 +97,7 @@ def authorize(
         return Waits()
     for request in granted:
         _consume(change, request, step)
-    return Granted(granted, ruled.asking, by_itself.permit)
+    return replace(by_itself, requests=granted, asked=ruled.asking, telling=ruled.telling)
 
 
 def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
@@ -105,7 +110,8 @@ def _ruled(change: Change, step: Step, call: Call | None) -> Ruled | Forbidden:
     verdict = verdict_of(change.run, acting, rules, change.now, phase=phase, locks=True)
     if verdict.forbidden:
         return Forbidden(verdict.forbidden)
-    return Ruled(touches, together(verdict.asking), verdict.permits)
+    asking = together(verdict.asking)
+    return Ruled(touches, asking, verdict.permits, verdict.telling, verdict.provisionals)
 
 
 def _verdict_of_gates(
@@ -159,15 +165,25 @@ def _verdict_of_itself(
     by_gates: Granted,
     now: str,
 ) -> Granted | Waits | Forbidden:
-    """What no gate has approved, and what goes beyond a limit, is asked about by itself. Who has asked once, and not
-    run, goes on asking, whatever the policies say since.
+    """What no gate has approved, and what goes beyond a limit, is asked about by itself, unless it may run before: past
+    the caps of a provisional its seats are asked like any. Who has asked once, and not run, goes on asking, whatever
+    the policies say since.
     """
     wants_seats = any(each.seats for each in ruled.asking)
     asking = list(ruled.asking) if wants_seats and not by_gates.requests else []
-    if asking and call is not None and (permit := permits.use(change, step, call, ruled.permits)):
+    is_offered = bool(ruled.provisionals) and call is not None and not by_gates.requests
+    offered = provisionals.lasting(ruled.provisionals, change.now) if is_offered else ()
+    if (
+        (asking or offered)
+        and call is not None
+        and (permit := permits.use(change, step, call, ruled.permits))
+    ):
         return Granted((), permit=permit)
     if call is not None and call.connection is not None and is_beyond_blast_radius(step, call, change.now):
         asking.append(beyond_limit(call.connection.targets_role))
+    elif call is not None and (used := provisionals.use(change, frame, step, call, offered, now)):
+        return Granted((), provisional=used)
+    asking += [each.beforehand for each in offered]
     if not asking and not _may_have_asked(step):
         return Granted(())
     return _verdict_of_own_request(change, frame, step, asking, now)

@@ -15,14 +15,14 @@ from playbooks.domain.actions import Action, Effect
 from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.expressions import ExpressionError
-from playbooks.domain.policies.asking import as_asked
+from playbooks.domain.policies.asking import as_asked, as_told
 from playbooks.domain.statuses import AttemptStatus, RunStatus, StepStatus, WaitReason
 from playbooks.domain.verbs import Verb
 from playbooks.executor import timers
 from playbooks.executor.authority import Forbidden, Granted, authorize, frozen_at
 from playbooks.executor.intents import intent_of
 from playbooks.models import Attempt, Connection, Run, Step
-from playbooks.operations import children, doubts, holds, limits, moves, rollbacks, stopping
+from playbooks.operations import children, doubts, holds, limits, moves, rollbacks, stopping, telling
 from playbooks.operations.actions import Call, actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, anything_is_held, lock_run
@@ -145,8 +145,10 @@ def _claim(change: Change, frame: Frame, step: Step, worker: str) -> Claim | Non
         return None
     if change.run.status == RunStatus.QUEUED:
         moves.move(change.run, RunStatus.RUNNING)
-    attempt = _attempt(change, step, call, worker)
+    attempt = _attempt(change, step, call, worker, is_provisional=bool(granted.provisional))
     _note_claimed(change, step, call, attempt, granted)
+    if granted.telling:
+        change.tellings += telling.action_begun(change.run, step, attempt, granted.telling)
     return _claimed(frame, step, call.action, attempt)
 
 
@@ -233,7 +235,7 @@ def _ask_about(change: Change, frame: Frame, attempt: Attempt, worker: str) -> C
     return _claimed(frame, step, action, attempt)
 
 
-def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
+def _attempt(change: Change, step: Step, call: Call, worker: str, *, is_provisional: bool) -> Attempt:
     previous = step.attempts.order_by("-number").first() if step.attempt_count else None
     lost = previous if previous and _leaves_doubt(previous) else None
     number = step.attempt_count + 1
@@ -246,6 +248,7 @@ def _attempt(change: Change, step: Step, call: Call, worker: str) -> Attempt:
         connection=call.connection,
         connection_revision=call.connection.revision if call.connection else 0,
         is_simulated=call.is_simulated,
+        is_provisional=is_provisional,
         target=call.target[:200],
         breadth=call.breadth,
         parameters=dict(call.parameters),
@@ -289,6 +292,8 @@ def _note_claimed(change: Change, step: Step, call: Call, attempt: Attempt, gran
         subject_digests=[request.digest for request in granted.requests],
         policies=as_asked(granted.asked),
         permit=granted.permit,
+        **({"provisional": granted.provisional} if granted.provisional else {}),
+        **({"tells": as_told(granted.telling)} if granted.telling else {}),
     )
 
 

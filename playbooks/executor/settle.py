@@ -22,7 +22,7 @@ from playbooks.domain.verbs import Verb
 from playbooks.executor.claims import Claim, claim_ready
 from playbooks.executor.seams import Seam, reached
 from playbooks.models import Attempt, Step
-from playbooks.operations import bell, doubts, expiries, limits, moves, secrecy
+from playbooks.operations import bell, doubts, limits, moves, provisionals, secrecy
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import worker as worker_actor
 from playbooks.operations.change import Change, lock_known
@@ -137,7 +137,7 @@ def _succeed(change: Change, attempt: Attempt, outcome: Succeeded) -> None:
     step = attempt.step
     outputs, sealed = secrecy.sealed(step, outcome.outputs, secrecy.names_of(step))
     moves.settle_with_step(attempt, step, outputs, now=change.now, sealed=sealed)
-    expiries.follow(change, step)
+    provisionals.follow(change, step, attempt)
     change.note_step(
         Verb.STEP_UNDONE if step.undoes_id else Verb.STEP_SUCCEEDED,
         step,

@@ -42,6 +42,9 @@ class ApprovalRequest(models.Model):
     evidence = models.TextField(blank=True)  # what was said when this one, denied, was asked again
     through = models.JSONField(default=dict)
     profile = models.CharField(max_length=10, default=Profile.TEAM.value)  # under which it is decided
+    countersigns = models.BooleanField(
+        default=False
+    )  # the step has run, provisionally; it is to stand or not
     late = models.CharField(max_length=10)
     within_seconds = models.PositiveIntegerField()
     opened_at = models.DateTimeField()

@@ -87,7 +87,7 @@ class PolicyVersion(models.Model):
 
 
 class PermitUse(models.Model):
-    """A step ran under a permit instead of an approval. Its retries use the same one."""
+    """A step ran under a permit instead of an approval, or before one, provisionally. Its retries use the same one."""
 
     version = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="uses")
     step = models.ForeignKey(Step, models.PROTECT, related_name="permits")

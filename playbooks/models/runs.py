@@ -220,6 +220,7 @@ class Attempt(models.Model):
     connection = models.ForeignKey(Connection, models.PROTECT, null=True, related_name="+")
     connection_revision = models.PositiveIntegerField(default=0)
     is_simulated = models.BooleanField(default=False)
+    is_provisional = models.BooleanField(default=False)  # sent before anybody was asked
     target = models.CharField(max_length=200, blank=True)  # what is acted on
     breadth = models.PositiveIntegerField(default=1)  # how many targets that is
     parameters = models.JSONField(default=dict)

@@ -27,7 +27,7 @@ from playbooks.domain.subject import first_difference
 from playbooks.domain.verbs import Verb
 from playbooks.models import ApprovalRequest, Late, Principal
 from playbooks.models.decisions import Decision
-from playbooks.operations import doubts, idempotency, proofs, requests, telling
+from playbooks.operations import doubts, idempotency, proofs, provisionals, requests, telling
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.change import Change, lock_run
 from playbooks.operations.letting_through import let_through
@@ -252,7 +252,10 @@ def _grant(change: Change, request: ApprovalRequest) -> None:
         approvers=[str(each.person_id) for each in approvals],
         profile=request.profile,
     )
-    let_through(change, request, approvers=names)
+    if request.countersigns:
+        provisionals.stand(change, request)
+    else:
+        let_through(change, request, approvers=names)
 
 
 def _as_said(decision: Decision) -> str:
@@ -267,6 +270,10 @@ def _deny(change: Change, request: ApprovalRequest, sentence: str) -> None:
 
 
 def fail_waiting(change: Change, request: ApprovalRequest, sentence: str) -> None:
+    """What waits for the request fails, and what has run without waiting is taken back."""
+    if request.countersigns:
+        provisionals.take_back(change, request)
+        return
     waiting = requests.waiting_for(request)
     for step in waiting:
         doubts.fail(change, step, sentence)

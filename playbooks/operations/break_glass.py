@@ -34,6 +34,10 @@ from playbooks.operations.refusals import Hidden, Invalid, Refused
 from playbooks.operations.rounds import open_frame
 
 TIME_IS_OVER = "the time of the break-glass"
+NOTHING_WAITS = Denial(
+    "nothing_waits",
+    "Nothing waits for this: it has run already, and is taken back unless people countersign it.",
+)
 RIGHT_IS_LOST = "the right to break the glass"
 
 
@@ -112,6 +116,8 @@ def _use(attempt: Attempt, idempotency_key: str) -> BreakGlass:
     row, change = open_change(attempt.request, now=now, actor_of=attempt.caller)
     if idempotency.recall(person, idempotency_key, attempt.as_json()):
         return BreakGlass.objects.get(request=row)
+    if row.countersigns:
+        raise Refused(NOTHING_WAITS)
     needs = _need(Purpose.BREAK_GLASS, attempt), _need(Purpose.SECOND, attempt)
     proof = stepup.proof_for(needs[0], caller=attempt.caller, now=now)
     second = _second(attempt, needs[1], now)

@@ -19,6 +19,9 @@ from playbooks.operations.refusals import Invalid, Refused
 from playbooks.operations.reruns import run_again
 
 NOT_DENIED = Denial("not_denied", "Only what was denied can be asked again, and this was not.")
+RAN = Denial(
+    "not_denied", "What was denied here had run already, and is taken back. Start a new run where it is due."
+)
 TWICE = Denial(
     "denied_twice", "This was denied twice, so it is not asked a third time. Start a new run where it is due."
 )
@@ -54,6 +57,8 @@ def _denied_of(run: Run) -> list[ApprovalRequest]:
 def _require_denied(request: ApprovalRequest) -> None:
     if request.status != RequestStatus.DENIED:
         raise Refused(NOT_DENIED)
+    if request.countersigns:
+        raise Refused(RAN)
     if request.previous_id is not None:
         raise Refused(TWICE)
     if request.asked_again_at is not None:

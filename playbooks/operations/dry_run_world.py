@@ -36,7 +36,7 @@ from playbooks.domain.rollback import UndoCall
 from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.subject import Covered
 from playbooks.models import Attempt, Connection, Playbook, Principal, Run, SimulatedState, unseal
-from playbooks.operations import never_touch, permits
+from playbooks.operations import never_touch, permits, provisionals
 from playbooks.operations.actions import (
     Call,
     actions,
@@ -146,7 +146,8 @@ class DryWorld:
             return Ruled(forbidden=why)
         verdict = self._judged(acting, context, owners, changed, at)
         is_permitted = any(permits.would_permit(each, acting, at) for each in verdict.permits)
-        return Ruled(together(verdict.asking), verdict.forbidden, is_permitted)
+        afterwards = tuple(each.beforehand for each in provisionals.lasting(verdict.provisionals, at))
+        return Ruled(together(verdict.asking), verdict.forbidden, is_permitted, afterwards)
 
     def asked(
         self, covered: Sequence[Covered], context: Scope, owners: Scope, at: datetime

@@ -1,4 +1,5 @@
-"""Changes that are to last for a time only: each is taken back at its time by a run of its own.
+"""Changes that are to last for a time only, or until people countersign them: each is taken back at its time by a run
+of its own.
 
 Whoever changed the same target for a time holds it together (holders.py): it is taken back when the last of them lets
 go, and only if one of them really changed it. Whatever takes it back locks a run first, and then the rows of the
@@ -13,17 +14,19 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from playbooks.domain.canonical import digest
 from playbooks.domain.durations import parse_duration
 from playbooks.domain.rollback import Done, UndoCall, rollback_plan
 from playbooks.domain.statuses import (
     RUN_ENDED,
     ExpiryStatus,
+    RequestStatus,
     RunStatus,
     StepStatus,
 )
 from playbooks.domain.verbs import Verb
 from playbooks.models import Attempt, Expiry, Run, RunTrigger, Step
-from playbooks.operations import holders, telling
+from playbooks.operations import holders, requests, telling
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.change import Change, lock_run, run_stream, step_subject
 from playbooks.operations.creation import note_started
@@ -45,18 +48,65 @@ def follow(change: Change, step: Step) -> None:
     if step.undoes_id:
         _note_taken_back(step)
         return
-    document = definition_of(change.run.version_id).steps[step.name]
-    if document.expires is None:
+    lasts = _lasts(change, step)
+    if lasts is None:
         return
-    due_at = change.now + parse_duration(document.expires)
+    due_at = change.now + lasts
     undo, attempt = _undo_of(step)
     if not isinstance(undo, UndoCall):
-        facts = {"step": step.key, "due_at": due_at.isoformat(), "sentence": undo}
-        change.note(Verb.EXPIRY_SCHEDULED, subject=step_subject(step), outcome="impossible", facts=facts)
+        _note_impossible(change, step, due_at, undo)
         return
     target = holders.target_of(undo, is_simulated=attempt.is_simulated)
     Expiry.objects.create(step=step, target=target, due_at=due_at, created_at=change.now)
     change.note_step(Verb.EXPIRY_SCHEDULED, step, due_at=due_at.isoformat(), undo=undo.as_json())
+
+
+def hold_until(change: Change, step: Step, latest: datetime) -> datetime:
+    """After a step has succeeded that nobody has approved: it is taken back at `latest`, or at its own time where that
+    is sooner. Returns when. What cannot be taken back any more is tried, and told, all the same.
+    """
+    lasts = _lasts(change, step)
+    due_at = latest if lasts is None else min(latest, change.now + lasts)
+    undo, attempt = _undo_of(step)
+    if isinstance(undo, UndoCall):
+        target = holders.target_of(undo, is_simulated=attempt.is_simulated)
+        change.note_step(Verb.EXPIRY_SCHEDULED, step, due_at=due_at.isoformat(), undo=undo.as_json())
+    else:
+        target = digest({"step": str(step.pk)})  # nobody else holds what nobody knows how to take back
+        _note_impossible(change, step, due_at, undo)
+    Expiry.objects.create(step=step, target=target, due_at=due_at, created_at=change.now)
+    return due_at
+
+
+def let_stand(change: Change, step: Step) -> None:
+    """People have countersigned what the step did: it lasts as long as its playbook says, or for good."""
+    row = _active(step)
+    if row is None:
+        return
+    if (lasts := _lasts(change, step)) is None:
+        _end_of_target(row, ExpiryStatus.KEPT)
+        change.note_step(Verb.EXPIRY_DROPPED, step)
+        return
+    row.due_at = row.created_at + lasts
+    row.save(update_fields=["due_at"])
+    change.note_step(Verb.EXPIRY_DROPPED, step, due_at=row.due_at.isoformat())
+
+
+def hasten(change: Change, step: Step) -> None:
+    """What the step did is to be taken back now; the next sweep begins with it."""
+    row = _active(step)
+    if row is not None:
+        row.due_at = min(row.due_at, change.now)
+        row.save(update_fields=["due_at"])
+        change.note_step(Verb.EXPIRY_SCHEDULED, step, due_at=row.due_at.isoformat())
+
+
+def rolled_back(change: Change) -> None:
+    """A rollback has ended: nobody is asked to countersign what it took back, or left to others who hold it too."""
+    asked = change.run.requests.filter(countersigns=True, status=RequestStatus.OPEN)
+    for request in asked.exclude(step__expiry__status=ExpiryStatus.ACTIVE).select_related("step"):
+        request.run = change.run
+        requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)
 
 
 def due(now: datetime) -> QuerySet[Expiry]:
@@ -93,6 +143,24 @@ def ended(change: Change, status: RunStatus) -> None:
         _try_later(change, row, change.run.sentence)
 
 
+def _lasts(change: Change, step: Step) -> timedelta | None:
+    """For how long the playbook lets the change stand; None for good."""
+    document = definition_of(change.run.version_id).steps[step.name]
+    return None if document.expires is None else parse_duration(document.expires)
+
+
+def _note_impossible(change: Change, step: Step, due_at: datetime, sentence: str) -> None:
+    facts = {"step": step.key, "due_at": due_at.isoformat(), "sentence": sentence}
+    change.note(Verb.EXPIRY_SCHEDULED, subject=step_subject(step), outcome="impossible", facts=facts)
+
+
+def _active(step: Step) -> Expiry | None:
+    """That of the step, with all that hold its target locked, unless its time is over."""
+    found = Expiry.objects.filter(step=step).values_list("target", flat=True).first()
+    rows = holders.of_target(found) if found else []
+    return next((row for row in rows if row.step_id == step.pk and row.status == ExpiryStatus.ACTIVE), None)
+
+
 def _locked(expiry: UUID, run: Run) -> Expiry:
     """The expiry, with all that hold its target locked."""
     target = Expiry.objects.values_list("target", flat=True).get(pk=expiry)
@@ -122,11 +190,15 @@ def _act(change: Change, row: Expiry) -> None:
 
 
 def _end(change: Change, row: Expiry, sentence: str) -> None:
-    """It was the last that held the target, so those who let go before are done with it too."""
-    move(row, ExpiryStatus.ENDED)
+    _end_of_target(row, ExpiryStatus.ENDED)
+    change.note_step(Verb.EXPIRY_ENDED, row.step, sentence=sentence)
+
+
+def _end_of_target(row: Expiry, status: ExpiryStatus) -> None:
+    """Nothing is left to take back, so those who let go of the target before are done with it too."""
+    move(row, status)
     for each in Expiry.objects.filter(target=row.target, status=ExpiryStatus.RELEASED):
         move(each, ExpiryStatus.ENDED)
-    change.note_step(Verb.EXPIRY_ENDED, row.step, sentence=sentence)
 
 
 def _try_later(change: Change, row: Expiry, sentence: str) -> None:

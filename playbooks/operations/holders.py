@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from playbooks.domain.canonical import digest
 from playbooks.domain.rollback import Done, Kept, UndoCall
-from playbooks.domain.statuses import ExpiryStatus, StepStatus
+from playbooks.domain.statuses import EXPIRY_OVER, ExpiryStatus, StepStatus
 from playbooks.domain.verbs import Verb
 from playbooks.models import Attempt, Expiry, Run, Step
 from playbooks.operations.change import Change
@@ -37,7 +37,7 @@ def others(step: Step, target: str) -> QuerySet[Expiry]:
 def of_target(target: str) -> list[Expiry]:
     """All that count for the target, locked in one order."""
     rows = Expiry.objects.select_for_update(of=("self",)).filter(target=target)
-    return list(rows.exclude(status=ExpiryStatus.ENDED).select_related("step__run").order_by("pk"))
+    return list(rows.exclude(status__in=EXPIRY_OVER).select_related("step__run").order_by("pk"))
 
 
 def why_kept(original: Step, undo: UndoCall, *, is_simulated: bool) -> str:
@@ -55,7 +55,7 @@ def judged(run: Run, done: Sequence[Done], attempts: Mapping[str, Attempt]) -> l
         for each in done
         if isinstance(each.undo, UndoCall)
     }
-    rows = Expiry.objects.filter(target__in=set(targets.values())).exclude(status=ExpiryStatus.ENDED)
+    rows = Expiry.objects.filter(target__in=set(targets.values())).exclude(status__in=EXPIRY_OVER)
     held: dict[str, list[Expiry]] = {}
     for row in rows.select_related("step__run__version__playbook").order_by("-due_at"):
         held.setdefault(row.target, []).append(row)

@@ -19,11 +19,11 @@ from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.canonical import digest
 from playbooks.domain.duties import Denial
-from playbooks.domain.policies.document import Checked, check, document_of
+from playbooks.domain.policies.document import LEAVES, Checked, check, document_of
 from playbooks.domain.policies.document import Policy as Document
 from playbooks.domain.statuses import VersionStatus
 from playbooks.domain.verbs import Verb
-from playbooks.models import Policy, PolicyVersion, Principal
+from playbooks.models import Policy, PolicyVersion, Principal, Rota
 from playbooks.operations.actions import actions
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.moves import move
@@ -42,10 +42,12 @@ SECONDER_PUBLISHES = Denial(
     "permit_takes_two", "You agreed to this permit already; somebody else has to put it in force."
 )
 NEEDS_A_SECOND = Denial(
-    "permit_takes_two", "A permit lets things run that nobody looks at, so two people agree to it beforehand."
+    "permit_takes_two",
+    "This lets things run before anybody looks at them, so two people agree to it beforehand.",
 )
 NO_PERMIT = Denial(
-    "version_status", "Only a permit takes a second agreement; this can be put in force at once."
+    "version_status",
+    "Only what lets things run beforehand takes a second agreement; this can be put in force at once.",
 )
 SECONDED = Denial("version_status", "Somebody has agreed to this permit already; now it can be put in force.")
 SAME_PERSON_RETIRES = Denial(
@@ -54,8 +56,10 @@ SAME_PERSON_RETIRES = Denial(
 
 
 def checked(text: str) -> Checked:
-    """Every problem of a text, with the roles and the actions that there are."""
-    return check(text, roles=Group.objects.values_list("name", flat=True), catalogue=actions())
+    """Every problem of a text, with the roles, the rotas and the actions that there are."""
+    roles = Group.objects.values_list("name", flat=True)
+    rotas = Rota.objects.values_list("slug", flat=True)
+    return check(text, roles=roles, rotas=rotas, catalogue=actions())
 
 
 def draft(text: str, *, caller: Caller, slug: str = "") -> PolicyVersion:
@@ -103,7 +107,7 @@ def second(slug: str, number: int, *, caller: Caller) -> PolicyVersion:
     with transaction.atomic(durable=True):
         version = _locked(slug, number)
         _require_none(
-            None if is_permit(version) else NO_PERMIT,
+            None if is_leave(version) else NO_PERMIT,
             SECONDER_IS_AUTHOR if _is_author(version, caller) else None,
             _wrong_move(version, VersionStatus.PUBLISHED),
             SECONDED if version.seconder_id else None,
@@ -143,7 +147,7 @@ def retire(slug: str, number: int, *, caller: Caller, reason: str) -> PolicyVers
     with transaction.atomic(durable=True):
         version, now, facts = _locked(slug, number), timezone.now(), {"reason": reason}
         _require_none(_wrong_move(version, VersionStatus.RETIRED))
-        if version.retirement_by_id is None and not is_permit(version):
+        if version.retirement_by_id is None and not is_leave(version):
             version.retirement_by = caller.principal
             version.save(update_fields=["retirement_by"])
             audit.append(_entry(version, Verb.POLICY_RETIREMENT_ASKED, caller.actor, now, facts))
@@ -180,8 +184,9 @@ def authors_of(version: PolicyVersion) -> dict[str, str]:
     return {str(each.author_id): str(each.author) for each in written.select_related("author")}
 
 
-def is_permit(version: PolicyVersion) -> bool:
-    return "permit" in version.document
+def is_leave(version: PolicyVersion) -> bool:
+    """Whether it lets things run before anybody is asked."""
+    return not LEAVES.isdisjoint(version.document)
 
 
 def _draft(
@@ -244,7 +249,7 @@ def _publishing_denials(version: PolicyVersion, caller: Caller, now: datetime) -
         PUBLISHER_IS_AUTHOR if _is_author(version, caller) else None,
         _wrong_move(version, VersionStatus.PUBLISHED),
         _superseded(version),
-        NEEDS_A_SECOND if is_permit(version) and version.seconder_id is None else None,
+        NEEDS_A_SECOND if is_leave(version) and version.seconder_id is None else None,
         SECONDER_PUBLISHES if is_second else None,
         _lasts_too_long(version, now),
     )
@@ -253,9 +258,10 @@ def _publishing_denials(version: PolicyVersion, caller: Caller, now: datetime) -
 
 def _lasts_too_long(version: PolicyVersion, now: datetime) -> Denial | None:
     """Unlimited standing approval does not exist."""
-    if not is_permit(version):
+    leave = version.document.get("permit") or version.document.get("provisional")
+    if not leave or "until" not in leave:
         return None
-    until = datetime.fromisoformat(version.document["permit"]["until"])
+    until = datetime.fromisoformat(leave["until"])
     if now < until <= now + LONGEST_PERMIT:
         return None
     days = LONGEST_PERMIT.days

@@ -11,12 +11,13 @@ from uuid import UUID
 from django.utils import timezone
 
 from playbooks import access
+from playbooks.access.seats import Meant, meant_by
 from playbooks.domain.canonical import digest
 from playbooks.domain.policies.asking import as_asked, seats_with, together
 from playbooks.domain.policies.document import document_of
 from playbooks.domain.policies.facts import Facts
 from playbooks.domain.policies.judging import Matched, Rule, condition_values, judge
-from playbooks.domain.seats import Entitlement, Seat, fitting, match
+from playbooks.domain.seats import Entitlement, fitting, match
 from playbooks.models import Attempt, Connection, Membership, PrincipalKind, Run
 from playbooks.operations import never_touch
 from playbooks.operations.actions import actions
@@ -34,7 +35,8 @@ MOST_SHOWN = 20
 @dataclass(frozen=True, slots=True)
 class Explained:
     """One version in force, and whether it matches. `values` are what the names in its condition stood for; `asks`
-    are roles, `forbids` a sentence, empty for none.
+    are seats by name, `tells` those who are told, `countersigned_by` who lets stand what runs
+    provisionally, `forbids` a sentence, empty for none.
     """
 
     policy: str
@@ -48,6 +50,8 @@ class Explained:
     step_up: bool
     forbids: str
     permits: bool
+    tells: tuple[str, ...]
+    countersigned_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Simulation:
     """`steps` of the last `days` were looked at, `matched` of them by the policy that is tried. It would have asked
-    `more` approvals, of which `nobody_could_give` so many as people and roles are today, and `fewer`, and would have
-    stopped `forbidden` steps.
+    `more` approvals, of which `nobody_could_give` so many as people and roles are today, and `fewer`, would have
+    stopped `forbidden` steps, and would have `told` somebody of so many.
     """
 
     days: int
@@ -104,6 +108,7 @@ class Simulation:
     fewer: int
     forbidden: int
     errors: int
+    told: int
     examples: tuple[Example, ...]
 
 
@@ -165,6 +170,7 @@ class _Trial:
     matched: int = 0
     forbidden: int = 0
     errors: int = 0
+    notified: int = 0
     groups: dict[UUID, _Group] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
 
@@ -178,9 +184,12 @@ class _Trial:
         mine = next((each for each in now.matched if each.name == self.tried.name), None)
         self.matched += mine is not None
         self.errors += bool(mine and mine.is_error)
+        self.notified += bool(mine and mine.tells)
         own = self._own_seats(attempt)
-        before = tuple(seats_with(own, as_asked(together(then.asking))))
-        after = tuple(seats_with(own, as_asked(together(now.asking))))
+        asked = [*then.asking, *(each.beforehand for each in then.provisionals if not own)]
+        before = tuple(seats_with(own, as_asked(together(asked))))
+        asking = [*now.asking, *(each.beforehand for each in now.provisionals if not own)]
+        after = tuple(seats_with(own, as_asked(together(asking))))
         if mine and mine.permit and not own:
             after = ()
         self._count(attempt, before, after, is_forbidden=bool(now.forbidden) and not then.forbidden)
@@ -220,11 +229,12 @@ class _Trial:
 
     def told(self, days: int) -> Simulation:
         more = fewer = impossible = 0
+        meant = meant_by({name for group in self.groups.values() for name in group.after}, timezone.now())
         for group in self.groups.values():
             extra = sum((group.after - group.before).values())
             more += extra
             fewer += sum((group.before - group.after).values())
-            impossible += min(extra, self._unfilled(group)) if extra else 0
+            impossible += min(extra, self._unfilled(group, meant)) if extra else 0
         return Simulation(
             days,
             self.steps,
@@ -234,15 +244,16 @@ class _Trial:
             fewer,
             self.forbidden,
             self.errors,
+            self.notified,
             tuple(self.examples),
         )
 
-    def _unfilled(self, group: _Group) -> int:
+    def _unfilled(self, group: _Group, meant: Meant) -> int:
         """How many of the seats people could not fill today, without those who have a hand in the run."""
-        seats = [Seat(role) for role in sorted(group.after.elements())]
+        seats = [meant.seat(name) for name in sorted(group.after.elements())]
         partial = {str(group.run.requested_by_id), *authors_of_all(group.run.version)}
         able = {
-            person: fitting(seats, Entitlement(roles))
+            person: fitting(seats, Entitlement(roles, frozenset({person})))
             for person, roles in self.people.items()
             if person not in partial
         }
@@ -296,6 +307,8 @@ def _explained(facts: Facts, rule: Rule, matched: Matched | None) -> Explained:
         step_up=matched is not None and matched.step_up,
         forbids=matched.forbids if matched else "",
         permits=matched is not None and matched.permit is not None,
+        tells=matched.tells if matched else (),
+        countersigned_by=tuple(each.role for each in matched.afterwards) if matched else (),
     )
 
 

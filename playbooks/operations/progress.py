@@ -229,5 +229,6 @@ def _outputs(declared: Mapping[str, object], frame: Frame, now: str) -> tuple[di
 def _end_rollback(change: Change, status: RunStatus) -> None:
     ended = RunStatus.ROLLED_BACK if status is RunStatus.SUCCEEDED else RunStatus.ROLLBACK_FAILED
     move(change.run, ended)
+    expiries.rolled_back(change)
     change.note(Verb.ROLLBACK_ENDED, outcome=ended.value, facts={"round": change.run.rollbacks})
     change.tellings += telling.run_ended(change.run)

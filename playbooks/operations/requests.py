@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,11 +15,10 @@ from django.utils import timezone
 from playbooks.access.filling import unfilled
 from playbooks.access.profile import profile_at
 from playbooks.audit import Subject
+from playbooks.domain import deadlines
 from playbooks.domain.canonical import canonical, digest
-from playbooks.domain.coverage import covered_by
-from playbooks.domain.deadlines import due_at, time_given
-from playbooks.domain.expressions import ExpressionError, render
-from playbooks.domain.future_calls import FutureCall, calls_behind, unknown_keys
+from playbooks.domain.expressions import render
+from playbooks.domain.future_calls import FutureCall, unknown_keys
 from playbooks.domain.notices import NoticeKind
 from playbooks.domain.policies import asking as asking_rules
 from playbooks.domain.policies.judging import Matched
@@ -29,17 +27,18 @@ from playbooks.domain.seat_names import seats_of_gate
 from playbooks.domain.statuses import RequestStatus, Verdict, WaitReason
 from playbooks.domain.subject import Covered, subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Alternative, ApprovalRequest, Connection, Run, Seat, Step
+from playbooks.models import Alternative, ApprovalRequest, Connection, Seat, Step
 from playbooks.models.decisions import Decision
 from playbooks.operations import asks, telling
 from playbooks.operations.actions import actions, connection_for, connection_name
 from playbooks.operations.calls import covered_call
 from playbooks.operations.change import Change
+from playbooks.operations.compositions import compose, has_run
 from playbooks.operations.definitions import Definition, definition_of
 from playbooks.operations.influence import authors_behind, requesters_of, through_of
 from playbooks.operations.moves import move, wait
 from playbooks.operations.questions import shown_to_people
-from playbooks.operations.rounds import NOT_STARTED, Frame, moment, open_frame
+from playbooks.operations.rounds import Frame, moment, open_frame
 from playbooks.operations.undo_calls import covered_undo
 
 # What people are told when a request is closed. Who withdraws one, and consumes it, knows.
@@ -74,6 +73,14 @@ def open_own(change: Change, frame: Frame, step: Step, asking: Sequence[Matched]
     wait(step, WaitReason.APPROVAL, now=change.now, due_at=request.due_at, sentence=sentence)
 
 
+def open_to_countersign(
+    change: Change, frame: Frame, step: Step, asking: Sequence[Matched], due_at: datetime
+) -> None:
+    """People are asked whether what the step did is to stand. Nothing waits for them: late, it counts as denied."""
+    kept = asking_rules.as_asked(asking)
+    _open(change, frame, step, moment(change.now), kept=kept, due_at=due_at)
+
+
 def renew(
     change: Change,
     request: ApprovalRequest,
@@ -91,7 +98,8 @@ def renew(
     gate = request.step
     about = stored_subject(request)
     kept = asking_rules.kept_and_new(about.get("policies", {}), about["seats"], asking)
-    renewed = _open(change, open_frame(change.run, gate.frame), gate, frozen_at, kept=kept)
+    due_at = request.due_at if request.countersigns else None
+    renewed = _open(change, open_frame(change.run, gate.frame), gate, frozen_at, kept=kept, due_at=due_at)
     tell_deadline(renewed)
     return renewed
 
@@ -136,8 +144,8 @@ def set_deadline(request: ApprovalRequest, now: datetime) -> None:
     """The time that the gate gives, from now on, and the reminder when three quarters of it have gone by."""
     within = timedelta(seconds=request.within_seconds)
     calendar = definition_of(request.run.version_id).steps[request.step.name].calendar
-    request.due_at = due_at(now, within, calendar)
-    request.remind_at = due_at(now, within * REMIND_AFTER, calendar)
+    request.due_at = deadlines.due_at(now, within, calendar)
+    request.remind_at = deadlines.due_at(now, within * REMIND_AFTER, calendar)
 
 
 def go_on(request: ApprovalRequest) -> list[str]:
@@ -227,43 +235,18 @@ def _connection_of(step: Step) -> Connection:
     return connection_for(actions()[document.do], connection_name(document))
 
 
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """What a gate lets run: exactly these calls; these, of which not everything is known yet; and what has begun."""
-
-    covered: Sequence[Covered]
-    not_covered: Sequence[str]
-    begun: frozenset[str]
-
-
-def compose(frame: Frame, gate: Step, *, frozen_at: str) -> Composition:
-    """Resolves what is still to run behind `gate`, turn by turn. What is not known yet is not covered."""
-    if gate.undoes is not None:
-        return Composition([covered_undo(gate, gate.undoes)], [], frozenset())
-    run, definition = frame.run, definition_of(frame.run.version_id)
-    ids = covered_by(definition.playbook, gate.name, actions()) if gate.kind == "approve" else [gate.name]
-    calls = list(calls_behind(definition, frame.path, frame.scope(frozen_at), ids))
-    begun = _begun(run, [call.key for call in calls])
-    items, unknown = [], []
-    for call in calls:
-        if call.key in begun or call.key in run.struck:
-            continue
-        try:
-            items.append(covered_call(run, call))
-        except ExpressionError:
-            unknown.append(call.key)
-    return Composition(items, unknown, begun)
-
-
-def _begun(run: Run, keys: Sequence[str]) -> frozenset[str]:
-    rows = run.steps.filter(round=0, key__in=keys).exclude(status__in=NOT_STARTED)
-    return frozenset(rows.values_list("key", flat=True))
-
-
 def _open(
-    change: Change, frame: Frame, gate: Step, frozen_at: str, *, kept: asking_rules.Asked | None = None
+    change: Change,
+    frame: Frame,
+    gate: Step,
+    frozen_at: str,
+    *,
+    kept: asking_rules.Asked | None = None,
+    due_at: datetime | None = None,
 ) -> ApprovalRequest:
-    """`kept` is what policies have asked before, or what somebody else asks."""
+    """`kept` is what policies have asked before, or what somebody else asks. `due_at` is when what has run is taken
+    back.
+    """
     run, definition = change.run, definition_of(change.run.version_id)
     document = definition.steps[gate.name]
     composed = compose(frame, gate, frozen_at=frozen_at)
@@ -289,24 +272,33 @@ def _open(
     question = (
         str(render(document.approve, frame.scope(frozen_at)))
         if gate.kind == "approve"
-        else asking_rules.own_question(_named(gate), policies)
+        else _own_question(gate, policies)
     )
-    request = _create(change, gate, about, question, shown_to_people(frame, document.show))
+    request = _create(change, gate, about, question, shown_to_people(frame, document.show), due_at)
     _place_seats(request, about["seats"])
     _note_opened(change, request, definition)
     change.tellings += telling.request_opened(request)
     return request
 
 
-def _named(step: Step) -> str:
-    return f"the undo of {step.key}" if step.undoes_id else step.key
+def _own_question(step: Step, policies: asking_rules.Asked) -> str:
+    if has_run(step):
+        return asking_rules.stand_question(step.key, policies)
+    named = f"the undo of {step.key}" if step.undoes_id else step.key
+    return asking_rules.own_question(named, policies)
 
 
 def _create(
-    change: Change, gate: Step, about: Mapping[str, Any], question: str, shown: Mapping[str, object]
+    change: Change,
+    gate: Step,
+    about: Mapping[str, Any],
+    question: str,
+    shown: Mapping[str, object],
+    due_at: datetime | None,
 ) -> ApprovalRequest:
     run = change.run
     document = definition_of(run.version_id).steps[gate.name]
+    within = due_at - change.now if due_at else deadlines.time_given(document, run.context)
     request = ApprovalRequest(
         run=run,
         step=gate,
@@ -318,10 +310,11 @@ def _create(
         authors=authors_behind(run),
         profile=about["profile"],
         denials_to_end=document.deny,
-        previous=_denied_before(gate),
+        previous=denied_before(gate),
         through=through_of(run),
+        countersigns=has_run(gate),
         late=document.late,
-        within_seconds=int(time_given(document, run.context) / timedelta(seconds=1)),
+        within_seconds=int(within / timedelta(seconds=1)),
         opened_at=change.now,
     )
     set_deadline(request, change.now)
@@ -329,7 +322,7 @@ def _create(
     return request
 
 
-def _denied_before(gate: Step) -> ApprovalRequest | None:
+def denied_before(gate: Step) -> ApprovalRequest | None:
     """The request that was denied at the same gate in the run of which this is a re-run."""
     denied = ApprovalRequest.objects.filter(
         run=gate.run.repeats_id, step__key=gate.key, status=RequestStatus.DENIED
@@ -361,6 +354,7 @@ def _note_opened(change: Change, request: ApprovalRequest, definition: Definitio
             "denied_before": _those_who_denied(request.previous),
             "through": request.through,
             "playbook": definition.slug,
+            **({"countersigns": True} if request.countersigns else {}),
         },
     )
 

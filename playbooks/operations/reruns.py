@@ -104,7 +104,8 @@ def _was_taken_back(run: Run) -> bool:
     """Whether anything was undone that the run did, that a run did of which it is a re-run, or that one did which
     they started; or is left to others to undo.
     """
-    is_over = Expiry.objects.filter(step__run=run).exclude(status=ExpiryStatus.ACTIVE).exists()
+    held = Expiry.objects.filter(step__run=run)
+    is_over = held.exclude(status__in=[ExpiryStatus.ACTIVE, ExpiryStatus.KEPT]).exists()
     if run.rollbacks or is_over or has_taken_back(run):
         return True
     before = [run.repeats] if run.repeats else []

@@ -19,7 +19,7 @@ from playbooks.domain.statuses import (
 )
 from playbooks.domain.verbs import Verb
 from playbooks.models import Alert, Case, PlaybookVersion, Principal, Run, RunTrigger, Step
-from playbooks.operations import expiries, idempotency, secrecy
+from playbooks.operations import idempotency, provisionals, secrecy
 from playbooks.operations.caller import Caller
 from playbooks.operations.cases import open_case
 from playbooks.operations.change import Change, lock_run
@@ -174,7 +174,7 @@ def _resolve(
         move_step(
             step, StepStatus.SUCCEEDED, now=change.now, outputs={"changed": True, **outputs}, sealed=sealed
         )
-        expiries.follow(change, step)
+        provisionals.follow(change, step, attempt)
         return
     settle(attempt, AttemptStatus.FAILED, now=change.now, sentence=comment)
     is_over = step.is_stopping or open_frame(change.run, step.frame).is_stopping

@@ -190,8 +190,11 @@ def _set_pause(run: Run, at: datetime | None, caller: Caller | None) -> None:
 
 
 def _withdraw_requests(change: Change) -> None:
-    """Those for which no step waits any more. A gate that is to be asked in any case still is."""
-    open_requests = change.run.requests.filter(status=RequestStatus.OPEN).select_related("step")
+    """Those for which no step waits any more. A gate that is to be asked in any case still is, and so is what has run
+    already and is to be countersigned.
+    """
+    asked = change.run.requests.filter(status=RequestStatus.OPEN, countersigns=False)
+    open_requests = asked.select_related("step")
     for request in open_requests.select_for_update(of=("self",)):
         if not requests.waiting_for(request):
             requests.close(change, request, RequestStatus.WITHDRAWN, Verb.REQUEST_WITHDRAWN)

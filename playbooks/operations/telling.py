@@ -1,11 +1,11 @@
-"""What is told of requests, questions, runs and changes for a time: to whom, in which words, with which page.
+"""What is told of requests, questions, runs, actions and changes for a time: to whom, in which words, with which page.
 
 What came from outside or from a playbook is one line that can do nothing (domain/plain_text.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -13,12 +13,16 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
+from playbooks import access
+from playbooks.access.delegations import in_force
 from playbooks.access.facts import could_decide, seats_of
 from playbooks.access.glass import REVIEW, facts_to_review, holders
+from playbooks.access.seats import meant_by
 from playbooks.domain.break_glass import review_denials, review_due_at
 from playbooks.domain.notices import NoticeKind
 from playbooks.domain.plain_text import one_line
-from playbooks.models import ApprovalRequest, BreakGlass, Expiry, Principal, Question, Run, Step
+from playbooks.domain.policies.judging import Matched
+from playbooks.models import ApprovalRequest, Attempt, BreakGlass, Expiry, Principal, Question, Run, Step
 from playbooks.operations.notices import Telling, reachable
 
 TITLE = 160
@@ -117,6 +121,28 @@ def run_stuck(run: Run, step: Step) -> list[Telling]:
     )
 
 
+def action_begun(run: Run, step: Step, attempt: Attempt, policies: Sequence[Matched]) -> list[Telling]:
+    """For those whom policies name, of whoever may see the run: once for each step and policy, however often the step
+    is tried and whichever versions of the policy are asked.
+    """
+    head = "Taken back" if step.undoes_id else "Begins"
+    what = f"{step.action} on {one_line(attempt.target)}"
+    simulated = "It is simulated, and changes nothing." if attempt.is_simulated else ""
+    return [
+        Telling(
+            NoticeKind.ACTION_BEGUN,
+            ("run", str(run.pk)),
+            _title(head, what),
+            _lines(one_line(each.title), one_line(each.says), _of_run(run), simulated),
+            run_path(run.pk),
+            people=_meant(run, each.tells),
+            roles=frozenset(each.tells),
+            again=f"{step.pk}-{each.slug}",
+        )
+        for each in policies
+    ]
+
+
 def expiry_failed(expiry: Expiry, run: Run, sentence: str) -> list[Telling]:
     """The first time that it could not be taken back; the page has how often it was tried since."""
     more = [
@@ -173,6 +199,18 @@ def _fitting(request: ApprovalRequest) -> list[Principal]:
     is_meant = Q(pk__in=meant) | Q(substitutions__person__in=meant)
     by_role = Q(memberships__group__name__in=[seat.role for seat in all_seats if seat.people is None])
     return list(reachable().filter(is_meant | by_role).distinct())
+
+
+def _meant(run: Run, names: Sequence[str]) -> frozenset[UUID]:
+    """Who is meant by the names of seats, and who stands in for them now, of those who may see the run."""
+    now = timezone.now()
+    meant = meant_by(names, now)
+    seats = [meant.seat(name) for name in names]
+    own = {UUID(person) for seat in seats for person in seat.people or ()}
+    standing_in = in_force(now).filter(person__in=own).values("substitute")
+    by_role = Q(memberships__group__name__in=[seat.role for seat in seats if seat.people is None])
+    found = reachable().filter(Q(pk__in=own) | Q(pk__in=standing_in) | by_role).distinct()
+    return frozenset(each.pk for each in found if access.may(each, "see_run", run))
 
 
 def _to_decide(request: ApprovalRequest, kind: NoticeKind, head: str, *, again: str = "") -> Telling:

@@ -41,6 +41,42 @@ def undo_call(run: Run, original: Step) -> Call:
     )
 
 
+def covered_ran(step: Step) -> Covered:
+    """What the step did, as those are shown it who may countersign it."""
+    attempt = step.attempts.select_related("connection").order_by("-number")[0]
+    connection = attempt.connection
+    undo = undo_of(step.run, steps_of_round(step.run, 0), step, attempt)
+    return Covered(
+        step=step.key,
+        action=step.action,
+        effect=step.effect,
+        connection_id=str(connection.pk) if connection else "",
+        connection=connection.name if connection else "",
+        connection_revision=attempt.connection_revision,
+        parameters=attempt.parameters,
+        target=attempt.target,
+        is_simulated=attempt.is_simulated,
+        undo=_as_shown(undo),
+    )
+
+
+def _as_shown(undo: UndoCall | str) -> dict[str, object] | str:
+    """As an approval shows the call that would take an action back, or why there is none."""
+    if isinstance(undo, str):
+        return undo
+    action = actions()[undo.action]
+    try:
+        connection = connection_for(action, undo.connection)
+    except ExpressionError as error:
+        return f"The undo by {undo.action} is not possible: {error}"
+    return {
+        "action": undo.action,
+        "effect": action.effect.value,
+        "connection": {"id": str(connection.pk), "name": connection.name, "revision": connection.revision},
+        "parameters": dict(undo.parameters),
+    }
+
+
 def covered_undo(step: Step, original: Step) -> Covered:
     """The undo as an approval shows and binds it, where a policy asks for one. Raises ExpressionError."""
     call = undo_call(step.run, original)

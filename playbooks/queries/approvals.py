@@ -37,6 +37,7 @@ LATE_SENTENCES: Mapping[str, str] = {
     "gets the same time once more.",
     Late.HOLD: "If nobody decides in time, it stays open, marked as late.",
 }
+NOT_COUNTERSIGNED = "If nobody countersigns it in time, it is taken back."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class RequestView:
     `step_up` is what an approval takes beyond a session: "", "fresh" (a proof of the last five minutes), or "bound"
     (one over this very decision).
 
+    `countersigns` says that the step has run already, and is taken back unless this is granted in time.
+
     `denials` are all the duty rules that forbid the viewer to approve; the first is `denial`. `may_ask_again` says
     whether it can be asked again, by who may start runs. `gone_on_to` are those who may take any seat too, since it
     was late.
@@ -138,6 +141,7 @@ class RequestView:
     late: str
     late_sentence: str
     step_up: str
+    countersigns: bool
     may_withdraw_decision: bool
     may_withdraw: bool
     may_ask_again: bool
@@ -279,15 +283,21 @@ def _view(row: ApprovalRequest, forbidden: tuple[Denial, ...], seen: _Seen) -> R
         closed_at=row.closed_at,
         profile=row.profile,
         late=row.late,
-        late_sentence=LATE_SENTENCES[row.late],
+        late_sentence=NOT_COUNTERSIGNED if row.countersigns else LATE_SENTENCES[row.late],
         step_up=demanded(subject),
+        countersigns=row.countersigns,
         may_withdraw_decision=is_open and bool(own),
         may_withdraw=is_open and str(person.pk) in row.requesters,
-        may_ask_again=row.status == RequestStatus.DENIED and not (row.previous_id or row.asked_again_at),
+        may_ask_again=_may_ask_again(row),
         may_decide=not forbidden,
         denial=forbidden[0] if forbidden else None,
         denials=forbidden,
     )
+
+
+def _may_ask_again(row: ApprovalRequest) -> bool:
+    is_over = row.previous_id or row.asked_again_at or row.countersigns
+    return row.status == RequestStatus.DENIED and not is_over
 
 
 def _item(covered: Mapping[str, Any]) -> Item:

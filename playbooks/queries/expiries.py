@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 
 from playbooks import access
-from playbooks.domain.statuses import ExpiryStatus
+from playbooks.domain.statuses import EXPIRY_OVER, ExpiryStatus
 from playbooks.models import Attempt, Expiry, Principal, Run
 from playbooks.queries import references
 from playbooks.queries.references import VersionReference
@@ -62,14 +62,14 @@ def views(rows: Sequence[Expiry], person: Principal) -> list[ExpiryView]:
 
 
 def _holders(rows: Sequence[Expiry], person: Principal) -> list[Expiry]:
-    going_on = {row.target for row in rows if row.status != ExpiryStatus.ENDED}
+    going_on = {row.target for row in rows if row.status not in EXPIRY_OVER}
     runs = access.visible(person, "see_run", Run.objects.all())
     found = Expiry.objects.filter(target__in=going_on, status=ExpiryStatus.ACTIVE, step__run__in=runs)
     return list(found.select_related("step__run__version__playbook").order_by("due_at", "pk"))
 
 
 def _shares(other: Expiry, row: Expiry) -> bool:
-    return other.target == row.target and other.pk != row.pk and row.status != ExpiryStatus.ENDED
+    return other.target == row.target and other.pk != row.pk and row.status not in EXPIRY_OVER
 
 
 def _view(row: Expiry, holders: Sequence[Expiry]) -> ExpiryView:

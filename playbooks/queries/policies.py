@@ -16,17 +16,17 @@ from playbooks.audit import Stream, reading
 from playbooks.domain.change_rules import Governance
 from playbooks.domain.differences import text_differences
 from playbooks.domain.policies.changes import governance_of
+from playbooks.domain.policies.document import LEAVES, seats_of
 from playbooks.domain.policies.document import Policy as Document
-from playbooks.domain.policies.document import seats_of
 from playbooks.domain.policies.facts import COOLING
 from playbooks.domain.statuses import VersionStatus
 from playbooks.models import NeverTouch, Policy, PolicyVersion, Principal
 from playbooks.queries import audit as log
 from playbooks.queries import references
-from playbooks.queries.policy_quorums import asked_by, roles_of_people, unfillable_seats
+from playbooks.queries.policy_quorums import Able, able, asked_by, unfillable_seats
 from playbooks.queries.references import Person
 
-ORDER = ("require", "forbid", "limit", "step_up", "permit")
+ORDER = ("require", "forbid", "limit", "step_up", "notify", "permit", "provisional")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,9 @@ class PolicyEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyVersionView(PolicyVersionRow):
-    """`effects` are what it does, of require, forbid, limit, step_up and permit. `unfillable` are roles that it asks
-    for and that too few people hold. `retirement_by` has asked for its end. `may` are the moves that the person's
-    roles allow: submit, second, publish, send_back, retire, adapt.
+    """`effects` are what it does, of require, forbid, limit, step_up, notify, permit and provisional. `unfillable` are
+    seats that it asks for and that too few people could take. `retirement_by` has asked for its end. `may` are the
+    moves that the person's roles allow: submit, second, publish, send_back, retire, adapt.
     """
 
     policy: str
@@ -77,7 +77,7 @@ class PolicyVersionView(PolicyVersionRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRow:
-    """`in_force` is the number of the version in force. `roles` are those that it asks for."""
+    """`in_force` is the number of the version in force. `roles` are the seats that it asks for, by name."""
 
     id: UUID
     slug: str
@@ -134,7 +134,7 @@ def policies(person: Principal) -> QuerySet[Policy]:
 
 
 def rows(found: Sequence[Policy]) -> list[PolicyRow]:
-    people = roles_of_people()
+    people = able(_shown(list(each.versions.all())) for each in found)
     return [PolicyRow(**_head(each, people)) for each in found]
 
 
@@ -145,7 +145,7 @@ def policy_view(slug: str, person: Principal) -> PolicyView | None:
         return None
     versions = list(found.versions.all())
     return PolicyView(
-        **_head(found, roles_of_people()),
+        **_head(found, able([_shown(versions)])),
         description=_shown(versions).document.get("description", ""),
         versions=tuple(PolicyVersionRow(**_version_head(each)) for each in versions),
         may_write=access.may(person, "write_policy"),
@@ -164,7 +164,7 @@ def version_view(slug: str, number: int, person: Principal) -> PolicyVersionView
         source=found.source,
         document=found.document,
         effects=_effects(found),
-        unfillable=_unfillable(found, roles_of_people()),
+        unfillable=_unfillable(found, able([found])),
         uses=found.uses.count(),
         retirement_by=references.person(found.retirement_by),
         history=_history(found),
@@ -221,10 +221,10 @@ def _shown(versions: list[PolicyVersion]) -> PolicyVersion:
     return next((each for each in versions if each.status == VersionStatus.PUBLISHED), versions[0])
 
 
-def _head(policy: Policy, people: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+def _head(policy: Policy, people: Able) -> dict[str, Any]:
     versions = list(policy.versions.all())
     shown = _shown(versions)
-    roles = [seat.role for _, seat in seats_of(Document.model_validate(shown.document))]
+    roles = [seat.name for _, seat in seats_of(Document.model_validate(shown.document))]
     return {
         "id": policy.pk,
         "slug": policy.slug,
@@ -243,13 +243,13 @@ def _effects(version: PolicyVersion) -> tuple[str, ...]:
     return tuple(each for each in ORDER if version.document.get(each))
 
 
-def _unfillable(version: PolicyVersion, people: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+def _unfillable(version: PolicyVersion, people: Able) -> tuple[str, ...]:
     return unfillable_seats(asked_by(version), people)
 
 
 def _version_head(version: PolicyVersion) -> dict[str, Any]:
     kept_until = version.retired_at + COOLING if version.retired_at else None
-    is_kept = kept_until is not None and kept_until > timezone.now() and "permit" not in version.document
+    is_kept = kept_until is not None and kept_until > timezone.now() and LEAVES.isdisjoint(version.document)
     return {
         "number": version.number,
         "status": version.status,
@@ -268,8 +268,8 @@ def _may(version: PolicyVersion, person: Principal) -> tuple[str, ...]:
     """The moves that follow and that the person's roles allow; duty rules may still forbid them."""
     held = access.permissions_of(person)
     writes, publishes = "write_policy" in held, "publish_policy" in held
-    status, is_permit = version.status, "permit" in version.document
-    needs_second = is_permit and version.seconder_id is None
+    status, is_leave = version.status, not LEAVES.isdisjoint(version.document)
+    needs_second = is_leave and version.seconder_id is None
     moves = {
         "submit": writes and status == VersionStatus.DRAFT,
         "second": publishes and status == VersionStatus.IN_REVIEW and needs_second,

@@ -90,7 +90,9 @@ def page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> H
         "comment": request.POST.get("comment", ""),
         "ways": _ways(request, view),
         "glass": break_glass.of_request(view.id, person) if view.status == RequestStatus.PASSED else None,
-        "may_break": view.status == RequestStatus.OPEN and access.may(person, BREAK),
+        "may_break": view.status == RequestStatus.OPEN
+        and not view.countersigns
+        and access.may(person, BREAK),
         "may_start": view.may_ask_again and access.may(person, "start_run"),
         "may_see_people": access.may(person, "see_people"),
         "printed_at": timezone.now(),

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from playbooks import access
-from playbooks.domain.statuses import ExpiryStatus
+from playbooks.domain.statuses import EXPIRY_OVER, ExpiryStatus
 from playbooks.models import HoldScope
 from playbooks.operations import holds as operations
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
@@ -75,7 +75,7 @@ def expiries(request: HttpRequest) -> HttpResponse:
     shown = choice(request, "show", EXPIRIES)
     coming = rows.filter(status__in=[ExpiryStatus.ACTIVE, ExpiryStatus.UNDOING])
     if shown == "over":
-        rows = rows.filter(status__in=[ExpiryStatus.RELEASED, ExpiryStatus.ENDED]).order_by("-due_at", "pk")
+        rows = rows.filter(status__in=[ExpiryStatus.RELEASED, *EXPIRY_OVER]).order_by("-due_at", "pk")
     else:
         rows = coming.filter(tries__gt=0) if shown else coming
     context = {

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from playbooks import access
 from playbooks.domain.duties import Denial
 from playbooks.domain.problems import Problem
+from playbooks.domain.seat_names import seat_name
 from playbooks.operations import policies as operations
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused, Unsound
 from playbooks.queries import policies as queries
@@ -178,7 +179,10 @@ def _page(
     context = {
         "policy": view,
         "version": version,
-        "seats": _seats(version),
+        "seats": _seats(version, "require"),
+        "seats_of_limit": _seats(version, "limit"),
+        "countersigners": _seats(version, "provisional"),
+        "told": [role_title(seat_name(each)) for each in version.document.get("notify", {}).get("to", [])],
         "denials": _denials(request, version),
         "changes": _changes(request, version, view.versions),
         "editor": editor or Editor(version.source),
@@ -189,11 +193,11 @@ def _page(
     return render(request, "policy.html", context, status=refusal.status if refusal else status)
 
 
-def _seats(version: PolicyVersionView) -> list[tuple[str, list[str]]]:
-    """(role, the roles of a gate that will do as well) of each seat that it requires, by their titles."""
-    seats = version.document.get("require", {}).get("seats", [])
+def _seats(version: PolicyVersionView, part: str) -> list[tuple[str, list[str]]]:
+    """(who, the roles of a gate that will do as well) of each seat that this part of it asks, by their titles."""
+    seats = version.document.get(part, {}).get("seats", [])
     return [
-        (role_title(each["role"]), [role_title(role) for role in each.get("met_by", [])]) for each in seats
+        (role_title(seat_name(each)), [role_title(role) for role in each.get("met_by", [])]) for each in seats
     ]
 
 

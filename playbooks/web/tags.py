@@ -14,6 +14,7 @@ from playbooks.domain.canonical import canonical
 from playbooks.domain.deadlines import level_of
 from playbooks.domain.statuses import RequestStatus
 from playbooks.queries.approvals import SeatView
+from playbooks.queries.references import role_title
 from playbooks.web.browsers import browser_name
 
 register = template.Library()
@@ -59,6 +60,12 @@ def browser(header: str) -> str:
 def as_canonical(value: object) -> str:
     """The RFC 8785 form, the very bytes that a digest is over."""
     return canonical(value).decode()
+
+
+@register.filter
+def as_seats(names: Sequence[str]) -> list[str]:
+    """Seats by name as people read them: Tier 2, On call: network."""
+    return [role_title(each) for each in names]
 
 
 @register.filter

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from playbooks.domain.actions import Action, Effect, NothingToUndo, Repeat, Timeout
+from playbooks.domain.actions import Action, Effect, NothingToUndo, Repeat, Timeout, Undo
 from playbooks.domain.policies.document import Policy
 from playbooks.domain.policies.facts import Facts
 from playbooks.domain.policies.judging import Rule
@@ -49,7 +49,10 @@ def require(*roles: str) -> dict[str, object]:
     return {"seats": [{"role": role} for role in roles]}
 
 
-def action(key: str, effect: Effect = Effect.CHANGE) -> Action:
+NOTHING = NothingToUndo()
+
+
+def action(key: str, effect: Effect = Effect.CHANGE, undo: Undo | NothingToUndo = NOTHING) -> Action:
     return Action(
         key=key,
         label=key,
@@ -57,7 +60,7 @@ def action(key: str, effect: Effect = Effect.CHANGE) -> Action:
         outputs={},
         effect=effect,
         repeat=Repeat.SAFE,
-        undo=NothingToUndo(),
+        undo=undo,
         timeout=Timeout(10, 60),
         target="address",
         example={},
@@ -66,5 +69,6 @@ def action(key: str, effect: Effect = Effect.CHANGE) -> Action:
 
 CATALOGUE: Mapping[str, Action] = {
     "edge.block": action("edge.block"),
+    "edge.hold": action("edge.hold", undo=Undo("edge.let_go", {})),
     "mail.purge": action("mail.purge", Effect.DESTROY),
 }

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from playbooks.domain.policies.changes import governance_of
 from playbooks.domain.policies.document import check, document_of
 from playbooks.domain.policies.facts import Facts, is_production
 from playbooks.domain.policies.judging import Rule, condition_values, judge
@@ -48,6 +49,7 @@ effects: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.lists(st.sampled_from(ROLES), min_size=1, max_size=3).map(lambda roles: {"require": require(*roles)}),
     st.just({"forbid": "There is a freeze."}),
     st.just({"step_up": True}),
+    st.just({"notify": {"to": [{"role": "tier-2"}]}}),
     st.just({"limit": {"targets": 3, "within": "hour", **require("tier-2", "asset-owner")}}),
 )
 
@@ -141,6 +143,61 @@ def test_a_policy_matches_by_its_condition_and_says_what_it_asks() -> None:
     (matched,) = judge(FACTS, [rule('action.key == "edge.block"', require=require("tier-2"))]).matched
     assert matched.seats == (Wanted("tier-2"),)
     assert judge(FACTS, [rule('action.key == "mail.purge"', require=require("tier-2"))]).matched == ()
+
+
+def test_the_owner_of_the_target_is_the_owner_of_the_connection_that_changes_it() -> None:
+    people = {"seats": [{"owner_of": "target", "met_by": ["tier-2"]}, {"on_call": "network"}]}
+    limit = {"targets": 1, "within": "day", "seats": [{"owner_of": "target"}]}
+    owned = rule(require=people)
+    (matched,) = judge(FACTS, [owned]).matched
+    assert matched.seats == (Wanted("owner_of:edge-firewall", ("tier-2",)), Wanted("on_call:network"))
+    (beyond,) = judge(facts(count={"hour": 0, "day": 1, "week": 1}), [rule(limit=limit)]).matched
+    assert beyond.seats == (Wanted("owner_of:edge-firewall"),)
+    (nobody,) = judge(facts(connection=""), [owned]).matched
+    assert nobody.seats[0].role == "owner_of:target"
+    assert joined(["owner_of:edge-firewall"], [matched.seats]) == (
+        "owner_of:edge-firewall",
+        "on_call:network",
+    )
+
+
+TELL = {"to": [{"role": "tier-2"}, {"owner_of": "target"}, {"on_call": "network"}], "say": "Watch it."}
+
+
+def test_a_policy_that_only_tells_asks_and_forbids_nothing() -> None:
+    verdict = judge(FACTS, [rule(notify=TELL), rule(slug="other", require=require("tier-2"))])
+    assert (verdict.forbidden, [each.slug for each in verdict.asking]) == ("", ["other"])
+    (told,) = verdict.telling
+    assert told.tells == ("tier-2", "owner_of:edge-firewall", "on_call:network")
+    assert (told.says, told.asks) == ("Watch it.", False)
+
+
+@pytest.mark.parametrize(("effects", "forbids"), [({}, False), ({"require": require("tier-2")}, True)])
+def test_what_only_tells_tells_to_be_sure_where_its_condition_cannot_be_evaluated(
+    effects: dict[str, Any], forbids: bool
+) -> None:
+    verdict = judge(FACTS, [rule('alert.rule.name == "x"', notify=TELL, **effects)])
+    assert (bool(verdict.forbidden), bool(verdict.telling)) == (forbids, not forbids)
+    assert verdict.matched[0].is_error
+    assert all("told to be sure: " in each.says for each in verdict.telling)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (None, TELL, [("strengthened", "owner_of:target"), ("strengthened", "tier-2")]),
+        (TELL, None, [("weakened", "owner_of:target"), ("weakened", "tier-2")]),
+        (TELL, {**TELL, "say": "Look."}, [("changed", "Look.")]),
+    ],
+)
+def test_whom_a_change_tells_no_more_is_named(old: Any, new: Any, found: list[tuple[str, str]]) -> None:
+    before, after = (
+        rule(forbid="x", **({"notify": each} if each else {})).policy.model_copy() for each in (old, new)
+    )
+    told = governance_of(before, after)
+    said = [(each.severity.value, each.sentence) for each in told]
+    assert len(said) == (1 if old and new else 3)
+    assert all(any(severity == s and words in text for s, text in said) for severity, words in found)
 
 
 def test_a_condition_that_cannot_be_evaluated_forbids_and_names_the_policy() -> None:
@@ -249,13 +306,52 @@ def permit(action: str, until: str = "2027-01-01T00:00:00Z") -> str:
     return f"permit: {{until: '{until}', actions: [{action}], times: 1, targets: 1}}\n"
 
 
+def provisional(action: str) -> str:
+    caps = f"minutes: 30, targets: 2, actions: [{action}], seats: [{{role: tier-2}}]"
+    return f"provisional: {{{caps}}}\n"
+
+
+def test_a_provisional_is_a_policy_and_its_document_leads_back_to_it() -> None:
+    found = check(HEAD + provisional("edge.hold"), roles=ROLES, rotas=(), catalogue=CATALOGUE)
+    assert found.problems == ()
+    assert found.policy is not None
+    assert type(found.policy).model_validate(document_of(found.policy)) == found.policy
+
+
+LEAVE = {"minutes": 30, "targets": 2, "actions": ["edge.block"], "seats": [{"owner_of": "target"}]}
+
+
+def test_a_provisional_asks_nobody_beforehand_and_its_seats_afterwards() -> None:
+    (matched,) = judge(FACTS, [rule(provisional=LEAVE)]).provisionals
+    assert (matched.asks, matched.afterwards) == (False, (Wanted("owner_of:edge-firewall"),))
+    assert matched.beforehand.seats == matched.afterwards
+
+
+@pytest.mark.parametrize(
+    "seen", [facts(action="edge.other"), facts(phase="undo"), facts(alert={}, parameters={"hours": 1})]
+)
+def test_a_provisional_is_for_its_actions_and_for_what_it_can_tell(seen: Facts) -> None:
+    when = 'parameters.address != "" && (phase == "undo" || true)'
+    assert judge(seen, [rule(when, provisional=LEAVE)]).matched == ()
+
+
+def test_a_provisional_ends_at_once_and_what_weakens_is_named() -> None:
+    given_up = rule(provisional=LEAVE)
+    lingering = Rule(given_up.slug, 1, given_up.digest, given_up.policy, lingers=True)
+    assert judge(FACTS, [lingering]).matched == ()
+    (found,) = governance_of(None, given_up.policy)
+    assert (found.severity.value, "taken back after 30 minutes" in found.sentence) == ("weakened", True)
+    gone = governance_of(given_up.policy, rule(forbid="x").policy)
+    assert ("strengthened", "provisional") in [(each.severity.value, each.key) for each in gone]
+
+
 def checked(text: str) -> tuple[tuple[int, int, str], ...]:
-    found = check(text, roles=ROLES, catalogue=CATALOGUE)
+    found = check(text, roles=ROLES, rotas=["network"], catalogue=CATALOGUE)
     return tuple((each.line, each.column, each.message) for each in found.problems)
 
 
 def test_a_sound_text_has_no_problems_and_its_document_leads_back_to_it() -> None:
-    policy = check(GOOD, roles=ROLES, catalogue=CATALOGUE).policy
+    policy = check(GOOD, roles=ROLES, rotas=["network"], catalogue=CATALOGUE).policy
     assert policy is not None
     assert type(policy).model_validate(document_of(policy)) == policy
 
@@ -271,6 +367,9 @@ def test_a_sound_text_has_no_problems_and_its_document_leads_back_to_it() -> Non
         ("action.effect", "acton.effect", 3, ", did you mean 'action'?"),
         ("when: action", "when: steps.x && action", 3, "unknown name 'steps"),
         ("&&", "&& (", 3, "is no CEL expression"),
+        ("role: tier-2", "on_call: netwrok", 6, "there is no rota 'netwrok', did you mean 'network'?"),
+        ("{role: tier-2,", "{owner_of: target, on_call: network,", 6, "a seat has exactly one of"),
+        ("role: tier-2", "owner_of: alert", 6, "'target'"),
         ("require:", "requires:", 4, "did you mean 'require'"),
         ("policy: change-in-production", "policy: Change", 1, "is no name"),
     ],
@@ -316,6 +415,21 @@ def test_a_problem_is_told_at_its_place_with_what_was_meant(
             HEAD + "forbid: No.\n" + permit("edge.block"),
             "does nothing else",
         ),
+        (HEAD + provisional("edge.block"), "no change that can be undone"),
+        (HEAD + provisional("mail.purge"), "nothing that destroys"),
+        (HEAD + provisional("edge.hld"), "did you mean 'edge.hold'"),
+        (HEAD + provisional("edge.hold").replace("tier-2", "tier-3"), "there is no role 'tier-3'"),
+        (HEAD + provisional("edge.hold").replace("minutes: 30, ", ""), "the key 'minutes' is missing"),
+        (
+            HEAD + provisional("edge.hold").replace("minutes: 30", "minutes: 0"),
+            "'minutes' has to be at least 1",
+        ),
+        (HEAD + "forbid: No.\n" + provisional("edge.hold"), "does nothing else"),
+        (HEAD + "notify: {to: []}\n", "is empty"),
+        (HEAD + "notify: {to: [{role: tier-3}]}\n", "there is no role 'tier-3'"),
+        (HEAD + "notify: {to: [{on_call: netwrok}]}\n", "there is no rota 'netwrok'"),
+        (HEAD + "notify: {to: [{rule: tier-2}]}\n", "did you mean 'role'"),
+        (HEAD + "notify: {to: [{role: tier-2, met_by: [tier-2]}]}\n", "unknown key 'met_by'"),
         (HEAD + "forbid: No.\nforbid: Yes.\n", "given twice"),
     ],
 )
@@ -325,4 +439,4 @@ def test_a_text_that_cannot_be_a_policy_is_refused(text: str, words: str) -> Non
 
 @given(st.text())
 def test_the_check_has_an_answer_for_every_text(text: str) -> None:
-    check(text, roles=ROLES, catalogue=CATALOGUE)
+    check(text, roles=ROLES, rotas=["network"], catalogue=CATALOGUE)

@@ -52,6 +52,46 @@ def test_a_policy_that_cannot_be_read_is_found() -> None:
         replay(ran(policies={"edge 1": {}}))
 
 
+Entries = list[tuple[str, str, dict[str, Any]]]
+ASKED = {"step": "look-up", "countersigns": True}
+
+
+def provisional(*, used: bool = True, asked: bool = True, effect: str = "change") -> Entries:
+    """A step that ran provisionally after the honest story. Its request is that of the story, as far as it matters."""
+    entries = copy.deepcopy(story())
+    said = {"step": "look-up", "provisional": "contain 1"}
+    claimed = {**claim("look-up", effect=effect), "policies": {"edge 1": OWNER}, "provisional": "contain 1"}
+    entries += [("provisional.used", "worker", said)] if used else []
+    entries += [("step.claimed", "worker", claimed), ("step.succeeded", "worker", {"step": "look-up"})]
+    opened = next(facts for verb, _, facts in entries if verb == "request.opened")
+    again = {**copy.deepcopy(opened), **ASKED, "request": "another"}
+    return [*entries, ("request.opened", "worker", again)] if asked else entries
+
+
+def test_what_ran_provisionally_is_counted_as_that() -> None:
+    told = replay(provisional())
+    assert (told.provisional_actions, told.approved_actions, told.other_actions) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"used": False}, "under the provisional contain 1, and no entry says so"),
+        ({"asked": False}, "nobody was asked to countersign it"),
+        ({"effect": "destroy"}, "no change that can be undone"),
+    ],
+)
+def test_what_ran_provisionally_and_should_not_have_is_found(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ContradictionError, match=words):
+        replay(provisional(**changed)).finish()
+
+
+def test_what_is_left_to_stand_though_nobody_countersigned_it_is_found() -> None:
+    entries = [*provisional(), ("expiry.dropped", "worker", {"step": "look-up"})]
+    with pytest.raises(ContradictionError, match="nobody countersigned it"):
+        replay(entries)
+
+
 def permitted(*, used: bool) -> list[tuple[str, str, dict[str, Any]]]:
     said = [("permit.used", "worker", {"step": "look-up", "permit": "routine 1"})] if used else []
     facts = {**claim("look-up", effect="change"), "policies": {"edge 1": OWNER}, "permit": "routine 1"}

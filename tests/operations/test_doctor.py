@@ -55,7 +55,7 @@ def test_an_installation_without_policies_is_told_so(cast: Cast) -> None:
 def test_policies_whose_seats_nobody_could_fill_are_named(cast: Cast, default_policies: None) -> None:
     said = complaints()
     assert (
-        "what the policy destroying-takes-two asks: it needs somebody else with the role asset-owner" in said
+        "what the policy destroying-takes-two asks: it needs somebody else for the seat asset-owner" in said
     )
     assert "change-in-production" not in said
     assert "No policy is in force" not in said

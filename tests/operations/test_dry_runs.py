@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from playbooks.domain.policies.never_touch import TargetKind
-from playbooks.models import PlaybookVersion
+from playbooks.models import Notice, PermitUse, PlaybookVersion
 from playbooks.operations import dry_runs, never_touch, people, playbooks
-from playbooks.operations.caller import SYSTEM
+from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.dry_runs import About, DryRun
 from tests.cast import ATTACKER, Cast, connect, publish
+from tests.executor.test_policies import put_in_force, second, text
+
+__all__ = ["second"]
 
 SAMPLE = {
     "source": "suricata",
@@ -121,6 +124,24 @@ def test_it_tells_what_policies_would_ask_where_no_gate_does(
     assert approval.policies == ("change-in-production 1",)
     assert "change-in-production 1" in approval.question
     assert statuses(told) == {"block": "taken"}
+
+
+def test_it_shows_who_would_countersign_and_neither_uses_a_provisional_nor_tells_anybody(
+    cast: Cast, block: PlaybookVersion, second: Caller, settings: Any
+) -> None:
+    settings.EMAIL_HOST = "mail.example.org"
+    people.set_email(cast.tier2, "tier2@example.org", actor=SYSTEM)
+    caps = "minutes: 30, targets: 1, actions: [nftables.block_address], seats: [{role: tier-2}]"
+    put_in_force(cast, text("contain", provisional=f"{{{caps}}}"), second)
+    put_in_force(cast, text("tell", notify="{to: [{role: tier-2}]}"))
+    told = walk(cast, publish(cast, UNGUARDED))
+    (approval,) = told.approvals
+    assert (approval.seats, approval.policies) == (("tier-2",), ("contain 1",))
+    assert statuses(told) == {"block": "taken"}
+    assert not PermitUse.objects.exists()
+    assert not Notice.objects.exists()
+    (at_gate,) = walk(cast, block, sample=SAMPLE).approvals
+    assert at_gate.policies == ()
 
 
 def test_a_gate_that_asks_enough_asks_no_more_in_a_dry_run(

@@ -55,7 +55,7 @@ def test_what_lingers_and_what_nobody_can_fill_is_told(cast: Cast, look: Look) -
     first = in_review(cast, POLICY.replace("tier-2", "asset-owner"))
     policies.publish("edge", first.number, caller=cast.caller("publisher"))
     assert "Nobody can fill what it asks" in look("analyst").get(version_page()).content.decode()
-    assert "nobody can fill asset-owner" in look("analyst").get(reverse("policies")).content.decode()
+    assert "nobody can fill Asset owner" in look("analyst").get(reverse("policies")).content.decode()
     second = in_review(cast)
     policies.publish("edge", second.number, caller=cast.caller("publisher"))
     assert "It is still asked" in look("analyst").get(version_page()).content.decode()

@@ -137,7 +137,8 @@ def _past_closed_gate(walk: Walk, gate: LiveStep, effect: str) -> Verdict:
 def _verdict_of_itself(walk: Walk, step: LiveStep, call: Call, ruled: Ruled, now: str) -> Verdict:
     """What no gate has approved, and what goes beyond a limit, is asked about by itself."""
     wants_seats = any(each.seats for each in ruled.asking)
-    asking = list(ruled.asking) if wants_seats and not _is_shown_by_a_gate(walk, step) else []
+    is_own = not _is_shown_by_a_gate(walk, step)
+    asking = [*(ruled.asking if wants_seats else ()), *ruled.afterwards] if is_own else []
     if asking and ruled.is_permitted:
         return MAY_RUN
     if role := walk.world.beyond_limit(call, walk.ledger.targets(call.place)):

@@ -44,12 +44,13 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Ruled:
     """What policies say of a call: what they ask, why they forbid it (empty where they do not), and whether a permit
-    lets it run without an approval.
+    lets it run without an approval. `afterwards` are those that ask once it has run.
     """
 
     asking: tuple[Matched, ...] = ()
     forbidden: str = ""
     is_permitted: bool = False
+    afterwards: tuple[Matched, ...] = ()
 
 
 class World(Protocol):

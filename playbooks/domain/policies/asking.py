@@ -20,6 +20,7 @@ Asked = Mapping[
 LIMIT = "limit of"
 OWN_QUESTION = "Let {step} go beyond the limit of its connection?"
 POLICY_QUESTION = "Let {step} go on? It is asked for by {policies}."
+STAND_QUESTION = "Let stand what {step} did? It ran before anybody was asked: {policies}."
 BEYOND = "Its connection has changed as many targets as it may in a while, so this one has to be approved."
 ASKED_BY = "Nothing above it has approved this, so it has to be approved itself: {policies} asks for it."
 
@@ -41,6 +42,11 @@ def beyond_limit(role: str) -> Matched:
 
 def as_asked(asking: Iterable[Matched]) -> dict[str, dict[str, Any]]:
     return {_name_of(each): each.as_json() for each in asking}
+
+
+def as_told(telling: Iterable[Matched]) -> dict[str, dict[str, Any]]:
+    """As the entry of a claim records of what people are told: who was meant, by the names of seats."""
+    return {each.name: {"digest": each.digest, "to": list(each.tells)} for each in telling}
 
 
 def kept_and_new(
@@ -71,6 +77,11 @@ def own_question(step: str, asked: Asked) -> str:
     """What people are asked about a step that no gate covers."""
     names = policies_in(asked)
     return POLICY_QUESTION.format(step=step, policies=names) if names else OWN_QUESTION.format(step=step)
+
+
+def stand_question(step: str, asked: Asked) -> str:
+    """What people are asked about a step that has run provisionally."""
+    return STAND_QUESTION.format(step=step, policies=policies_in(asked))
 
 
 def why_asked(asked: Asked) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from playbooks.domain.change_rules import Findings, Governance, Severity
-from playbooks.domain.policies.document import Limit, Permit, Policy, SeatAsked
+from playbooks.domain.policies.document import Limit, Permit, Policy, Provisional, SeatAsked
 
 WEAKENED, CHANGED, STRENGTHENED = Severity.WEAKENED, Severity.CHANGED, Severity.STRENGTHENED
 
@@ -14,7 +14,7 @@ WEAKENED, CHANGED, STRENGTHENED = Severity.WEAKENED, Severity.CHANGED, Severity.
 def governance_of(old: Policy | None, new: Policy) -> tuple[Governance, ...]:
     """Every finding. Without an older policy everything that it asks is new."""
     found = [*_condition(old, new), *_seats(old, new), *_forbids(old, new), *_step_up(old, new)]
-    found += [*_limit(old, new), *_permit(old, new)]
+    found += [*_limit(old, new), *_notify(old, new), *_permit(old, new), *_provisional(old, new)]
     rank = list(Severity)
     return tuple(sorted(found, key=lambda each: rank.index(each.severity)))
 
@@ -36,7 +36,7 @@ def _condition(old: Policy | None, new: Policy) -> Findings:
 def _seats(old: Policy | None, new: Policy) -> Iterator[Governance]:
     was: Sequence[SeatAsked] = old.require.seats if old and old.require else ()
     now: Sequence[SeatAsked] = new.require.seats if new.require else ()
-    before, after = Counter(each.role for each in was), Counter(each.role for each in now)
+    before, after = Counter(each.name for each in was), Counter(each.name for each in now)
     for role in sorted((before - after).elements()):
         yield _of("require", WEAKENED, f"It asks for no {role} any more.", role, None)
     for role in sorted((after - before).elements()):
@@ -52,7 +52,7 @@ def _seats(old: Policy | None, new: Policy) -> Iterator[Governance]:
 
 
 def _ways(seats: Sequence[SeatAsked], role: str) -> set[str]:
-    return {way for each in seats if each.role == role for way in each.met_by}
+    return {way for each in seats if each.name == role for way in each.met_by}
 
 
 def _forbids(old: Policy | None, new: Policy) -> Findings:
@@ -99,6 +99,17 @@ def _limit(old: Policy | None, new: Policy) -> Findings:
         yield _of("limit", severity, sentence, _plain(was), _plain(now))
 
 
+def _notify(old: Policy | None, new: Policy) -> Findings:
+    was, now = (each.notify if each else None for each in (old, new))
+    before, after = ({each.name for each in part.to} if part else set() for part in (was, now))
+    for name in sorted(before - after):
+        yield _of("notify", WEAKENED, f"It does not tell {name} any more.", name, None)
+    for name in sorted(after - before):
+        yield _of("notify", STRENGTHENED, f"It tells {name} of each action.", None, name)
+    if was and now and was.say != now.say:
+        yield _of("notify", CHANGED, f"It says something else: {now.say or 'nothing'}", was.say, now.say)
+
+
 def _permit(old: Policy | None, new: Policy) -> Findings:
     was, now = old.permit if old else None, new.permit
     if was == now:
@@ -113,5 +124,21 @@ def _permit(old: Policy | None, new: Policy) -> Findings:
         yield _of("permit", WEAKENED, sentence, _plain(was), _plain(now))
 
 
-def _plain(part: Limit | Permit | None) -> object:
-    return part.model_dump(mode="json") if part else None
+def _provisional(old: Policy | None, new: Policy) -> Findings:
+    was, now = old.provisional if old else None, new.provisional
+    if was == now:
+        return
+    if now is None:
+        sentence = "Nothing runs provisionally any more."
+        yield _of("provisional", STRENGTHENED, sentence, _plain(was), None)
+    else:
+        people = " and ".join(each.name for each in now.seats)
+        sentence = (
+            f"Before anybody is asked, {' and '.join(now.actions)} may run, on {now.targets} targets at most, and "
+            f"is taken back after {now.minutes} minutes unless {people} countersigns."
+        )
+        yield _of("provisional", WEAKENED, sentence, _plain(was), _plain(now))
+
+
+def _plain(part: Limit | Permit | Provisional | None) -> object:
+    return part.model_dump(mode="json", exclude_defaults=True) if part else None

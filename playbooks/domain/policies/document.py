@@ -10,19 +10,22 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from playbooks.domain.actions import Catalogue, Effect
+from playbooks.domain.actions import Action, Catalogue, Effect, Undo
 from playbooks.domain.calendars import Calendar
 from playbooks.domain.check_shape import sentence_about
 from playbooks.domain.expressions import paths, syntax_error
 from playbooks.domain.field_types import Slug
+from playbooks.domain.playbook import SeatEntry
 from playbooks.domain.policies.facts import KNOWN, NAMES
 from playbooks.domain.policies.seats_asked import Wanted
 from playbooks.domain.problems import Finding, Problem, Unreadable, nearest
 from playbooks.domain.reader import Document, Path, read_yaml
+from playbooks.domain.seats import OWNER_OF
 
 Window = Literal["hour", "day", "week"]
 MOST_SEATS = 10
-EFFECTS = ("require", "forbid", "limit", "step_up", "permit")
+EFFECTS = ("require", "forbid", "limit", "step_up", "notify", "permit", "provisional")
+LEAVES = frozenset({"permit", "provisional"})
 
 
 def _moment(text: str) -> str:
@@ -43,10 +46,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=False)
 
 
-class SeatAsked(_Part):
-    """How a document writes a seats_asked.Wanted."""
+class SeatAsked(SeatEntry):
+    """How a document writes a seats_asked.Wanted: as a gate writes its seats, with the roles of a gate's seats that
+    will do as well.
+    """
 
-    role: Slug
     met_by: Annotated[tuple[Slug, ...], Field(strict=False, max_length=20)] = ()
 
 
@@ -67,6 +71,13 @@ class Limit(_Part):
     seats: Seats
 
 
+class Notify(_Part):
+    """People who are told that an action begins, and what is said to them. Nobody is asked, and nothing waits."""
+
+    to: Annotated[tuple[SeatEntry, ...], Field(strict=False, min_length=1, max_length=MOST_SEATS)]
+    say: Sentence | None = None
+
+
 class Permit(_Part):
     """A pre-authorization: up to a moment, so many `times` and on so many `targets`, for these actions only."""
 
@@ -74,6 +85,18 @@ class Permit(_Part):
     actions: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=50)]
     times: Annotated[int, Field(ge=1, le=10_000)]
     targets: Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Provisional(_Part):
+    """These actions run before anybody is asked, and are taken back after so many `minutes` unless people in the
+    `seats` countersign. No more than so many `targets` stand on nobody's word. Without `until` it ends in 92 days.
+    """
+
+    minutes: Annotated[int, Field(ge=1, le=1440)]
+    targets: Annotated[int, Field(ge=1, le=1000)]
+    actions: Annotated[tuple[str, ...], Field(strict=False, min_length=1, max_length=50)]
+    seats: Seats
+    until: Moment | None = None
 
 
 class Policy(_Part):
@@ -88,7 +111,9 @@ class Policy(_Part):
     forbid: Sentence | None = None
     limit: Limit | None = None
     step_up: bool = False
+    notify: Notify | None = None
     permit: Permit | None = None
+    provisional: Provisional | None = None
 
     @model_validator(mode="after")
     def _does_something(self) -> Policy:
@@ -96,14 +121,24 @@ class Policy(_Part):
         if not given:
             raise PydanticCustomError(
                 "policy",
-                "a policy asks for something: 'require', 'forbid', 'limit', 'step_up' or 'permit'",
+                "a policy asks for something: 'require', 'forbid', 'limit', 'step_up', 'notify', 'permit' or "
+                "'provisional'",
             )
-        if self.permit is not None and len(given) > 1:
+        if self.is_leave and len(given) > 1:
             raise PydanticCustomError(
                 "policy",
-                "a policy that permits does nothing else; write what it asks for as another policy",
+                "a policy with 'permit' or 'provisional' does nothing else; write what it asks for as another policy",
             )
         return self
+
+    @property
+    def is_leave(self) -> bool:
+        """Whether it lets things run before anybody is asked: two agree to it beforehand, and it ends at once."""
+        return any(getattr(self, part) for part in LEAVES)
+
+    @property
+    def only_tells(self) -> bool:
+        return [name for name in EFFECTS if getattr(self, name)] == ["notify"]
 
     @property
     def names_phase(self) -> bool:
@@ -124,8 +159,8 @@ class Checked:
     problems: tuple[Problem, ...]
 
 
-def check(text: str, *, roles: Iterable[str], catalogue: Catalogue) -> Checked:
-    """Checks a text against the language, the roles and the actions that there are. Never raises for any text."""
+def check(text: str, *, roles: Iterable[str], rotas: Iterable[str], catalogue: Catalogue) -> Checked:
+    """Checks a text against the language, and the roles, rotas and actions that there are. Never raises."""
     try:
         document = read_yaml(text)
     except Unreadable as error:
@@ -134,7 +169,8 @@ def check(text: str, *, roles: Iterable[str], catalogue: Catalogue) -> Checked:
         return Checked(None, (Problem(1, 1, "a policy is a mapping, beginning with 'policy:' and its name"),))
     policy, findings = _read(document.data)
     if policy is not None:
-        findings = [*_names(policy, frozenset(roles)), *_expressions(policy), *_actions(policy, catalogue)]
+        findings = [*_names(policy, frozenset(roles), frozenset(rotas)), *_expressions(policy)]
+        findings += _actions(policy, catalogue)
     problems = _placed(document, findings)
     return Checked(None if problems else policy, problems)
 
@@ -144,13 +180,21 @@ def document_of(policy: Policy) -> dict[str, Any]:
     return policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
-def wanted_of(seats: Iterable[SeatAsked]) -> tuple[Wanted, ...]:
-    return tuple(Wanted(each.role, each.met_by) for each in seats)
+def wanted_of(seats: Iterable[SeatAsked], connection: str) -> tuple[Wanted, ...]:
+    """The seats by their names, for an action through this connection: its owner is the owner of the target. Without
+    a connection nobody is, and the seat stays: fewer people than were written are never asked.
+    """
+    return tuple(Wanted(name_for(each, connection), each.met_by) for each in seats)
+
+
+def name_for(seat: SeatEntry, connection: str) -> str:
+    """The name of a seat, or of who is told, for an action through this connection."""
+    return f"{OWNER_OF}{connection}" if seat.owner_of and connection else seat.name
 
 
 def seats_of(policy: Policy) -> tuple[tuple[Path, SeatAsked], ...]:
     """Every seat that the policy may ask for, with where it stands."""
-    found = [(part, getattr(policy, part)) for part in ("require", "limit")]
+    found = [(part, getattr(policy, part)) for part in ("require", "limit", "provisional")]
     return tuple(
         ((part, "seats", index), seat)
         for part, effect in found
@@ -170,7 +214,9 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "calendar": Calendar,
     "require": Require,
     "limit": Limit,
+    "notify": Notify,
     "permit": Permit,
+    "provisional": Provisional,
 }
 
 
@@ -187,19 +233,26 @@ def _finding(error: ErrorDetails) -> Finding:
 def _known_keys(parent: Path) -> frozenset[str]:
     if not parent:
         return frozenset(Policy.model_fields)
-    part = SeatAsked if "seats" in parent else _PARTS.get(str(parent[0]))
+    listed = {"seats": SeatAsked, "to": SeatEntry}
+    part = next((listed[key] for key in listed if key in parent), None) or _PARTS.get(str(parent[0]))
     return frozenset(field.alias or key for key, field in part.model_fields.items()) if part else frozenset()
 
 
-def _names(policy: Policy, roles: frozenset[str]) -> Iterator[Finding]:
-    for path, seat in seats_of(policy):
-        for at, role in (((*path, "role"), seat.role), *_also(path, seat)):
+def _names(policy: Policy, roles: frozenset[str], rotas: frozenset[str]) -> Iterator[Finding]:
+    told = enumerate(policy.notify.to if policy.notify else ())
+    for path, seat in (*seats_of(policy), *((("notify", "to", index), each) for index, each in told)):
+        for at, role in _roles_in(path, seat):
             if role not in roles:
                 yield Finding(at, f"there is no role '{role}'{nearest(role, roles)}")
+        if seat.on_call and seat.on_call not in rotas:
+            message = f"there is no rota '{seat.on_call}'{nearest(seat.on_call, rotas)}"
+            yield Finding((*path, "on_call"), message)
 
 
-def _also(path: Path, seat: SeatAsked) -> Iterator[tuple[Path, str]]:
-    for index, role in enumerate(seat.met_by):
+def _roles_in(path: Path, seat: SeatEntry) -> Iterator[tuple[Path, str]]:
+    if seat.role:
+        yield (*path, "role"), seat.role
+    for index, role in enumerate(seat.met_by if isinstance(seat, SeatAsked) else ()):
         yield (*path, "met_by", index), role
 
 
@@ -214,16 +267,24 @@ def _expressions(policy: Policy) -> Iterator[Finding]:
 
 
 def _actions(policy: Policy, catalogue: Catalogue) -> Iterator[Finding]:
-    """What destroys is never permitted beforehand: people look at each such action."""
-    for index, key in enumerate(policy.permit.actions if policy.permit else ()):
-        action = catalogue.get(key)
-        if action is None:
-            yield Finding(
-                ("permit", "actions", index), f"there is no action '{key}'{nearest(key, catalogue)}"
-            )
-        elif action.effect is Effect.DESTROY:
-            sentence = f"{key} destroys, and nothing that destroys can be permitted beforehand"
-            yield Finding(("permit", "actions", index), sentence)
+    """What destroys is never let run beforehand, and what cannot be taken back never provisionally."""
+    for part, leave in (("permit", policy.permit), ("provisional", policy.provisional)):
+        for index, key in enumerate(leave.actions if leave else ()):
+            action = catalogue.get(key)
+            if action is None:
+                message = f"there is no action '{key}'{nearest(key, catalogue)}"
+            else:
+                message = _why_not(part, action)
+            if message:
+                yield Finding((part, "actions", index), message)
+
+
+def _why_not(part: str, action: Action) -> str:
+    if action.effect is Effect.DESTROY:
+        return f"{action.key} destroys, and nothing that destroys can be permitted beforehand"
+    if part == "provisional" and (action.effect is not Effect.CHANGE or not isinstance(action.undo, Undo)):
+        return f"{action.key} is no change that can be undone, so it never runs provisionally"
+    return ""
 
 
 def _placed(document: Document, findings: Iterable[Finding]) -> tuple[Problem, ...]:

@@ -7,16 +7,17 @@ permit that cannot be evaluated permits nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from playbooks.domain.expressions import ExpressionError, evaluate, is_true, paths
-from playbooks.domain.policies.document import Permit, Policy, wanted_of
+from playbooks.domain.policies.document import Permit, Policy, Provisional, name_for, wanted_of
 from playbooks.domain.policies.facts import NAMES, Facts
 from playbooks.domain.policies.seats_asked import Wanted
 
 UNKNOWN = "The policy {policy} cannot be evaluated, so nothing goes past it: {error}"
+UNTOLD = "The condition of the policy cannot be evaluated, so this is told to be sure: {error}"
 FORBIDDEN = "The policy {policy} forbids this: {sentence}"
 
 
@@ -40,7 +41,9 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Matched:
     """A rule whose condition holds, and what follows. `forbids` is a sentence, empty for none; `is_error` says that
-    it forbids since its condition could not be evaluated.
+    its condition could not be evaluated, so that it forbids, or, where it only tells, tells to be sure. `tells` are
+    those who are told, by the names of seats, and `says` what, empty for nothing in particular. `afterwards` are the
+    seats that may countersign what runs provisionally.
     """
 
     slug: str
@@ -52,6 +55,10 @@ class Matched:
     forbids: str = ""
     is_error: bool = False
     permit: Permit | None = None
+    provisional: Provisional | None = None
+    afterwards: tuple[Wanted, ...] = ()
+    tells: tuple[str, ...] = ()
+    says: str = ""
 
     @property
     def name(self) -> str:
@@ -60,6 +67,11 @@ class Matched:
     @property
     def asks(self) -> bool:
         return bool(self.seats) or self.step_up
+
+    @property
+    def beforehand(self) -> Matched:
+        """A provisional whose seats are asked, before the action or after it, like those of any policy."""
+        return replace(self, seats=self.afterwards)
 
     def as_json(self) -> dict[str, Any]:
         """As a request binds it and an entry records it."""
@@ -86,8 +98,16 @@ class Verdict:
         return tuple(each for each in self.matched if each.asks)
 
     @property
+    def telling(self) -> tuple[Matched, ...]:
+        return tuple(each for each in self.matched if each.tells)
+
+    @property
     def permits(self) -> tuple[Matched, ...]:
         return tuple(each for each in self.matched if each.permit is not None)
+
+    @property
+    def provisionals(self) -> tuple[Matched, ...]:
+        return tuple(each for each in self.matched if each.provisional is not None)
 
 
 def judge(facts: Facts, rules: Iterable[Rule]) -> Verdict:
@@ -118,8 +138,10 @@ def _matched(facts: Facts, rule: Rule) -> Matched | None:
     try:
         holds = is_true(policy.when, scope, f"The condition of {rule.slug}", names=NAMES)
     except ExpressionError as error:
-        if policy.permit is not None or rule.lingers:
+        if policy.is_leave or rule.lingers:
             return None  # a rule that could never be evaluated is mended at once
+        if policy.only_tells:
+            return replace(_telling(matched, policy, facts, UNTOLD.format(error=error)), is_error=True)
         sentence = UNKNOWN.format(policy=policy.title, error=error)
         return replace(matched, forbids=sentence, is_error=True)
     return _with_effects(matched, rule, facts) if holds else None
@@ -127,21 +149,41 @@ def _matched(facts: Facts, rule: Rule) -> Matched | None:
 
 def _with_effects(matched: Matched, rule: Rule, facts: Facts) -> Matched | None:
     policy = rule.policy
-    if policy.permit is not None:
-        is_meant = facts.action in policy.permit.actions and not rule.lingers
-        return replace(matched, permit=policy.permit) if is_meant else None
-    seats = wanted_of(policy.require.seats) if policy.require else ()
+    if policy.is_leave:
+        return None if rule.lingers else _leave(matched, policy, facts)
+    seats = wanted_of(policy.require.seats, facts.connection) if policy.require else ()
     found = replace(
-        matched,
-        seats=(*seats, *_beyond(seats, policy, facts.count)),
+        _telling(matched, policy, facts),
+        seats=(*seats, *_beyond(seats, policy, facts)),
         step_up=policy.step_up,
         forbids=FORBIDDEN.format(policy=policy.title, sentence=policy.forbid) if policy.forbid else "",
     )
-    return found if found.asks or found.forbids else None
+    return found if found.asks or found.forbids or found.tells else None
 
 
-def _beyond(seats: Sequence[Wanted], policy: Policy, count: Mapping[str, int]) -> tuple[Wanted, ...]:
+def _leave(matched: Matched, policy: Policy, facts: Facts) -> Matched | None:
+    """For the actions that it names only; nothing is taken back provisionally."""
+    if policy.permit is not None:
+        return replace(matched, permit=policy.permit) if facts.action in policy.permit.actions else None
+    provisional = policy.provisional
+    if provisional is None or facts.action not in provisional.actions or facts.phase == "undo":
+        return None
+    return replace(
+        matched, provisional=provisional, afterwards=wanted_of(provisional.seats, facts.connection)
+    )
+
+
+def _telling(matched: Matched, policy: Policy, facts: Facts, sentence: str = "") -> Matched:
+    if policy.notify is None:
+        return matched
+    people = dict.fromkeys(name_for(each, facts.connection) for each in policy.notify.to)
+    said = " ".join(each for each in (policy.notify.say, sentence) if each)
+    return replace(matched, tells=tuple(people), says=said)
+
+
+def _beyond(seats: Sequence[Wanted], policy: Policy, facts: Facts) -> tuple[Wanted, ...]:
     """What the limit asks when it is reached, beyond what is required anyway."""
-    if policy.limit is None or count[policy.limit.within] < policy.limit.targets:
+    if policy.limit is None or facts.count[policy.limit.within] < policy.limit.targets:
         return ()
-    return tuple((Counter(wanted_of(policy.limit.seats)) - Counter(seats)).elements())
+    wanted = wanted_of(policy.limit.seats, facts.connection)
+    return tuple((Counter(wanted) - Counter(seats)).elements())

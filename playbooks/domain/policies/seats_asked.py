@@ -19,7 +19,9 @@ from playbooks.domain.seats import match
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A seat that a policy asks for. A seat of a gate for one of the roles in `met_by` will do as well."""
+    """A seat that a policy asks for, `role` being its name (seat_names.py). A seat of a gate for one of the roles in
+    `met_by` will do as well.
+    """
 
     role: str
     met_by: tuple[str, ...] = ()

@@ -61,8 +61,8 @@ def _policies() -> list[str]:
     if not has_policies():
         return [NO_POLICY]
     return [
-        f"Nobody can fill what the policy {each.policy} asks: it needs somebody else with the role "
-        f"{' and '.join(each.roles)}. Give it with manage.py person."
+        f"Nobody can fill what the policy {each.policy} asks: it needs somebody else for the seat "
+        f"{' and '.join(each.roles)}. Give roles with manage.py person, shifts and owners on their pages."
         for each in unfillable_policies()
     ]
 
