@@ -33,6 +33,7 @@ from playbooks.operations import confidences, connections, grants, people, roles
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.grants import To
 from tests.cast import BLOCK, Cast, connect, publish, start
+from tests.proving import proven
 from tests.teams import make_person
 from tests.web.conftest import post_alert
 
@@ -57,7 +58,7 @@ class Shelf:
 
 def stand(cast: Cast) -> dict[str, Shelf]:
     connect(cast)
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     for slug in TEAMS.values():
         teams.create(slug, caller=admin, name=slug)
     for username in ("analyst", "tier2"):

@@ -24,6 +24,7 @@ from tests.api.callers import BASE
 from tests.api.shelves import OTHER, OWN, RESTRICTED, Shelf, newcomer, stand
 from tests.api.test_no_rights import ENDPOINTS
 from tests.cast import Cast
+from tests.proving import proven_in
 
 OPEN = "open"  # neither forbidden nor hidden: what the operation then says is tested with the operation
 NOWHERE = "404"
@@ -53,7 +54,7 @@ PLAYBOOK = {"slug:slug": "playbook"}
 VERSION = {**PLAYBOOK, "int:number": "=1", "int:other": "=1"}
 PERSON, TEAM, ROLE = {"slug:username": "=tier2"}, {"slug:slug": "=blue"}, {"slug:slug": "=analyst"}
 MANAGE, WHY = ("manage_people",), {"reason": "Because."}
-STEPS_UP = ("see_request", "manage_people", "break_glass")
+STEPS_UP = ("see_request", "see_people", "manage_people", "manage_connection", "work_case", "break_glass")
 DIGEST = "0" * 64
 NOTHING = dict.fromkeys(("uuid:pk", "uuid:handle"), "=0190a0a0-0000-7000-8000-000000000000")
 RIGHT = {"kind": "case", "key": "$case", "permission": "see_case", "person": "outsider"}
@@ -304,6 +305,7 @@ def test_everybody_gets_what_their_role_and_their_team_say(cast: Cast, role: str
     person = newcomer(role, is_superuser=is_superuser)
     client = Client()
     client.force_login(person)
+    proven_in(client, person)  # without it, see test_giving
     wrong = {}
     for (address, method), row in ROWS.items():
         if address in UNSIGNED and "see_audit" in (ROLES[role].permissions if role else ()):
