@@ -15,16 +15,17 @@ from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
+from django.test import Client
 from django.utils import timezone
 from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData
 
 from playbooks.domain.statuses import Verdict
-from playbooks.domain.stepup import Need, demanded, need_of_decision
+from playbooks.domain.stepup import FRESH, UNBOUND, Method, Need, Purpose, demanded, need_of_decision
 from playbooks.models import ApprovalRequest, Principal, StepUp
 from playbooks.operations import stepup
-from playbooks.operations.caller import Caller
+from playbooks.operations.caller import Caller, session_of
 from playbooks.operations.requests import stored_subject
 
 ORIGIN = "http://testserver"
@@ -100,6 +101,29 @@ def prove(caller: Caller, need: Need) -> StepUp:
     row = stepup.begin(need, caller=caller)
     signed = key.sign(stepup.options(row, origin=ORIGIN))
     return stepup.prove_by_passkey(row.pk, caller=caller, origin=ORIGIN, assertion=signed)
+
+
+def proven(caller: Caller) -> Caller:
+    """The caller, who proved a moment ago that it is them: for tests that are about something else."""
+    now = timezone.now()
+    StepUp.objects.create(
+        person=caller.principal,
+        session=caller.session,
+        purpose=Purpose.GRANT,
+        nonce=secrets.token_hex(32),
+        digest=UNBOUND,
+        issued_at=now,
+        expires_at=now + FRESH,
+        method=Method.PASSKEY,
+        proven_at=now,
+    )
+    return caller
+
+
+def proven_in(client: Client, person: Principal) -> Client:
+    """The browser of somebody who proved in it a moment ago that it is them."""
+    proven(Caller(person, session=session_of(client.session.session_key)))
+    return client
 
 
 def prove_decision(caller: Caller, request: ApprovalRequest, verdict: Verdict = Verdict.APPROVE) -> None:

@@ -14,6 +14,7 @@ from playbooks.operations import people, teams
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.queries.audit import view
 from tests.cast import Cast
+from tests.proving import proven
 
 BLUE = ("analyst", "tier2", "netowner", "author", "publisher")
 
@@ -26,7 +27,7 @@ class Teams:
 
 
 def make_teams(cast: Cast) -> Teams:
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     blue = teams.create("blue", caller=admin, name="Blue team")
     red = teams.create("red", caller=admin, name="Red team")
     rita = make_person("rita", "analyst", "tier-2", "author", "publisher")

@@ -16,6 +16,7 @@ from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
 from playbooks.api.sessions import IssuedToken, IssueToken, issue
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.domain.limits import Limits
 from playbooks.models import Connection, Source
 from playbooks.operations import connections as connection_operations
@@ -43,8 +44,8 @@ class Limit(Body):
     targets_role: str = "tier-2"
 
 
-class ChangeOwner(Body):
-    """`owner` is a username; empty says that the system is nobody's."""
+class ChangeOwner(Proving):
+    """`owner` is a username, which takes a proof; empty says that the system is nobody's."""
 
     owner: Annotated[str, StringConstraints(max_length=64)]
 
@@ -136,7 +137,7 @@ class ConnectionOwner(Endpoint):
         is_write=True,
     )
     def post(self, request: Request, name: str) -> Response:
-        body = read(ChangeOwner, request)
+        body = read_proven(ChangeOwner, request)
         row = connection_operations.give_to(name, caller=caller_of(request), owner=body.owner)
         return answer(connection_queries.view(row))
 

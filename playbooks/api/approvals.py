@@ -17,10 +17,10 @@ from playbooks.api.endpoint import KEY, Endpoint, described, described_list, fou
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, idempotency_key, read
 from playbooks.api.permissions import Need
-from playbooks.api.stepping_up import Proof, take
+from playbooks.api.stepping_up import StepUpProof, take_once
 from playbooks.domain.statuses import Verdict
 from playbooks.operations import approvals as operations
-from playbooks.operations import denied, stepup, strikes, withdrawals
+from playbooks.operations import denied, strikes, withdrawals
 from playbooks.operations.refusals import Invalid
 from playbooks.queries import approvals as queries
 from playbooks.queries.approvals import RequestView
@@ -31,12 +31,6 @@ INBOX = Listing(("urgency", "due_at", "pk"), FILTERS)
 FOR = OpenApiParameter(
     "for", str, enum=["me"], description="me: what the caller's roles can fill, most urgent first."
 )
-
-
-class StepUpProof(Proof):
-    """The answer to the challenge `id`, which was begun with this digest and this verdict."""
-
-    id: UUID
 
 
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -235,9 +229,3 @@ class AskingAgain(Endpoint):
         body = read(AskAgain, request)
         run = denied.ask_again(pk, caller=caller_of(request), evidence=body.evidence)
         return answer(AskedAgain(run.pk, pk), status=201)
-
-
-def take_once(request: Request, proof: StepUpProof | None) -> None:
-    """Takes the proof that came with a body, unless the same call has brought it before. Raises Refused, Missing."""
-    if proof is not None and not stepup.is_answered(proof.id, caller=caller_of(request)):
-        take(request, proof.id, proof)

@@ -10,12 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from playbooks.api.answers import answer, plains
-from playbooks.api.approvals import StepUpProof, take_once
 from playbooks.api.authentication import caller_of, principal_of
 from playbooks.api.endpoint import KEY, Endpoint, described, described_list, found
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, idempotency_key, read
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import StepUpProof, take_once
 from playbooks.domain.break_glass import USUAL_MINUTES
 from playbooks.models import Finding
 from playbooks.operations import break_glass as operations

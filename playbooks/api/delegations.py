@@ -16,8 +16,8 @@ from playbooks.api.answers import answer, plains
 from playbooks.api.authentication import caller_of, principal_of
 from playbooks.api.endpoint import Endpoint, described, described_list
 from playbooks.api.pagination import Listing, page
-from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.operations import delegations as operations
 from playbooks.operations.delegations import Period
 from playbooks.operations.refusals import Invalid
@@ -32,7 +32,7 @@ ALL = Listing(
 FOR = OpenApiParameter("for", str, enum=["me"], description="me: those that the caller is a part of.")
 
 
-class Name(Body):
+class Name(Proving):
     """`substitute` is a username. The period begins now where `begins_at` is left out, and lasts 90 days at most."""
 
     substitute: Annotated[str, StringConstraints(max_length=64)]
@@ -75,7 +75,7 @@ class Delegations(Endpoint):
         is_write=True,
     )
     def post(self, request: Request) -> Response:
-        body = read(Name, request)
+        body = read_proven(Name, request)
         now: datetime = timezone.now()
         row = operations.name(
             body.substitute,

@@ -18,6 +18,7 @@ from playbooks.api.endpoint import Endpoint, described
 from playbooks.api.parsing import Body, read
 from playbooks.api.people import SEE, Slug, Username
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.api.teams import Key, Kind
 from playbooks.models import Case
 from playbooks.operations import confidences
@@ -48,13 +49,13 @@ class Right(Body):
         return To(person=self.person or "", role=self.role or "")
 
 
-class Give(Right):
+class Give(Right, Proving):
     reason: Reason
     until: AwareDatetime | None = None
 
 
-class Restrict(Body):
-    """`named` are those who see the case besides the caller."""
+class Restrict(Proving):
+    """`named` are those who see the case besides the caller; to name any takes a proof."""
 
     named: list[Username] = []
     reason: Reason
@@ -117,7 +118,7 @@ class AllGrants(Endpoint):
         "grants_give", "Give a right on one object", body=Give, answer=Given, status=201, is_write=True
     )
     def post(self, request: Request) -> Response:
-        body = read(Give, request)
+        body = read_proven(Give, request)
         grant = operations.give(
             body.kind,
             body.key,
@@ -148,7 +149,7 @@ class Restriction(Endpoint):
         "cases_restrict", "Keep all but those named from a case", body=Restrict, answer=Left, is_write=True
     )
     def post(self, request: Request, pk: UUID) -> Response:
-        body = read(Restrict, request)
+        body = read_proven(Restrict, request)
         caller = caller_of(request)
         return answer(Left(confidences.restrict(pk, caller=caller, named=body.named, reason=body.reason)))
 

@@ -15,6 +15,7 @@ from playbooks.api.endpoint import Endpoint, described, described_list, found
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.operations import roles as operations
 from playbooks.operations.rights import Blocked
 from playbooks.queries import rights as queries
@@ -35,8 +36,8 @@ Slug = Annotated[str, StringConstraints(pattern="^[a-z0-9]+(?:[-_][a-z0-9]+)*$",
 Username = Annotated[str, StringConstraints(pattern="^[-a-zA-Z0-9_]+$", max_length=64)]
 
 
-class CreatePerson(Body):
-    """A person who signs in with a password, and changes it then."""
+class CreatePerson(Proving):
+    """A person who signs in with a password, and changes it then. To give them roles takes a proof."""
 
     username: Username
     name: Annotated[str, StringConstraints(max_length=120)]
@@ -44,8 +45,12 @@ class CreatePerson(Body):
     roles: list[Slug] = []
 
 
-class GiveRole(Body):
+class TakeRole(Body):
     role: Slug
+
+
+class GiveRole(TakeRole, Proving):
+    """A role to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class People(Endpoint):
         is_write=True,
     )
     def post(self, request: Request) -> Response:
-        body, caller = read(CreatePerson, request), caller_of(request)
+        body, caller = read_proven(CreatePerson, request), caller_of(request)
         operations.create_person(
             body.username, caller=caller, name=body.name, password=body.password, roles=body.roles
         )
@@ -108,16 +113,16 @@ class RolesOfPerson(Endpoint):
 
     @described("people_give_role", "Give a role", body=GiveRole, answer=PersonChanged, is_write=True)
     def post(self, request: Request, username: str) -> Response:
-        operations.give(username, read(GiveRole, request).role, caller=caller_of(request))
+        operations.give(username, read_proven(GiveRole, request).role, caller=caller_of(request))
         return answer(PersonChanged(_person(username, request), ()))
 
 
 class RoleTaken(Endpoint):
     needs = {"POST": MANAGE}
 
-    @described("people_take_role", "Take a role back", body=GiveRole, answer=PersonChanged, is_write=True)
+    @described("people_take_role", "Take a role back", body=TakeRole, answer=PersonChanged, is_write=True)
     def post(self, request: Request, username: str) -> Response:
-        blocked = operations.take(username, read(GiveRole, request).role, caller=caller_of(request))
+        blocked = operations.take(username, read(TakeRole, request).role, caller=caller_of(request))
         return answer(PersonChanged(_person(username, request), blocked))
 
 

@@ -15,6 +15,7 @@ from playbooks.api.endpoint import Endpoint, described, described_list, found
 from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.people import MANAGE, SEE, Slug
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.operations import roles as operations
 from playbooks.operations.rights import Blocked
 from playbooks.queries import rights as queries
@@ -24,15 +25,17 @@ LISTING = Listing(ordering=("name",), filters={})
 Title = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 
-class ChangeRole(Body):
-    """All that it permits; a permission that is left out is taken away."""
-
+class CreateRole(Body):
+    slug: Slug
     title: Title
     permissions: list[str]
 
 
-class CreateRole(ChangeRole):
-    slug: Slug
+class ChangeRole(Proving):
+    """All that it permits; a permission that is left out is taken away. To add one takes a proof."""
+
+    title: Title
+    permissions: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class RoleChange(Endpoint):
         "roles_change", "Say anew what a role permits", body=ChangeRole, answer=RoleView, is_write=True
     )
     def post(self, request: Request, slug: str) -> Response:
-        body = read(ChangeRole, request)
+        body = read_proven(ChangeRole, request)
         operations.change(slug, caller=caller_of(request), title=body.title, permissions=body.permissions)
         return answer(_view(slug, request))
 

@@ -15,8 +15,9 @@ from playbooks.api.answers import answer, plains
 from playbooks.api.authentication import caller_of, principal_of
 from playbooks.api.endpoint import Endpoint, described, described_list, found
 from playbooks.api.pagination import Listing, page
-from playbooks.api.parsing import Body, read
+from playbooks.api.parsing import Body
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.operations import rotas as operations
 from playbooks.operations.rotas import Planned
 from playbooks.queries import rotas as queries
@@ -33,7 +34,7 @@ class PlannedShift(Body):
     ends_at: AwareDatetime
 
 
-class Publish(Body):
+class Publish(Proving):
     """The rota is made when there is none of this name. Shifts count once they have been published for a day."""
 
     rota: Name
@@ -65,7 +66,7 @@ class Rotas(Endpoint):
         is_write=True,
     )
     def post(self, request: Request) -> Response:
-        body = read(Publish, request)
+        body = read_proven(Publish, request)
         shifts = [Planned(each.person, each.begins_at, each.ends_at) for each in body.shifts]
         operations.publish(body.rota, caller=caller_of(request), title=body.title, shifts=shifts)
         view = queries.rota_view(body.rota, principal_of(request), timezone.now())

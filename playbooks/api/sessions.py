@@ -15,8 +15,8 @@ from playbooks.api.answers import answer, plains
 from playbooks.api.authentication import caller_of, principal_of
 from playbooks.api.endpoint import Endpoint, described, described_list, found
 from playbooks.api.pagination import Listing, page
-from playbooks.api.parsing import Body, read
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.models import Principal
 from playbooks.operations import sessions as operations
 from playbooks.operations import tokens as token_operations
@@ -29,7 +29,7 @@ SESSIONS = Listing(("-last_seen_at", "handle"), {"person": "principal__username"
 IN_A_SESSION = Need((), None)
 
 
-class IssueToken(Body):
+class IssueToken(Proving):
     """`owner` is the username of a service account that one answers for; left out, the token is one's own."""
 
     scopes: list[str]
@@ -46,7 +46,7 @@ class IssuedToken:
 
 
 def issue(request: Request) -> Response:
-    body = read(IssueToken, request)
+    body = read_proven(IssueToken, request)
     owner = None
     if body.owner:
         owner = found(Principal.objects.filter(username=body.owner).first(), "account", body.owner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import StringConstraints, model_validator
@@ -20,13 +20,17 @@ from playbooks.api.permissions import Need
 from playbooks.domain.statuses import Verdict
 from playbooks.domain.stepup import UNBOUND, Method, Purpose, missing
 from playbooks.domain.stepup import Need as Taken
-from playbooks.models import StepUp
+from playbooks.models import Case, StepUp
 from playbooks.operations import stepup
 from playbooks.operations.refusals import Refused
 
 Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 # Whoever may do none of these may do nothing that takes a proof.
-SIGNED_IN = Need(("see_request", "manage_people", "break_glass"), None)
+SIGNED_IN = Need(
+    ("see_request", "see_people", "manage_people", "manage_connection", "work_case", "break_glass"),
+    None,
+    on=Case,
+)
 
 
 class Begin(Body):
@@ -49,6 +53,21 @@ class Proof(Body):
         if (self.assertion is None) == (not self.password and not self.code):
             raise ValueError("Give an assertion, or a password and a code.")
         return self
+
+
+class StepUpProof(Proof):
+    """The answer to the challenge `id`, which was begun for this: a decision's with its digest and its verdict."""
+
+    id: UUID
+
+
+class Proving(Body):
+    """What takes a proof of the last five minutes: given before (`step-up/`), or here."""
+
+    step_up: StepUpProof | None = None
+
+
+Asked = TypeVar("Asked", bound=Proving)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +119,19 @@ def take(request: Request, row: UUID, proof: Proof) -> StepUp:
     if proof.assertion is not None:
         return stepup.prove_by_passkey(row, caller=caller, origin=_origin(request), assertion=proof.assertion)
     return stepup.prove_by_code(row, caller=caller, password=proof.password, code=proof.code)
+
+
+def take_once(request: Request, proof: StepUpProof | None) -> None:
+    """Takes the proof that came with a body, unless the same call has brought it before. Raises Refused, Missing."""
+    if proof is not None and not stepup.is_answered(proof.id, caller=caller_of(request)):
+        take(request, proof.id, proof)
+
+
+def read_proven(shape: type[Asked], request: Request) -> Asked:
+    """The body, with the proof taken that came in it. Raises Invalid, Refused, Missing."""
+    body = read(shape, request)
+    take_once(request, body.step_up)
+    return body
 
 
 def _challenge(row: StepUp, methods: tuple[Method, ...], origin: str) -> Challenge:

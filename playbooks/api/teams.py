@@ -16,6 +16,7 @@ from playbooks.api.pagination import Listing, page
 from playbooks.api.parsing import Body, read
 from playbooks.api.people import MANAGE, SEE, Slug, Username
 from playbooks.api.permissions import Need
+from playbooks.api.stepping_up import Proving, read_proven
 from playbooks.models import Case
 from playbooks.operations import teams as operations
 from playbooks.operations.rights import Blocked
@@ -39,6 +40,10 @@ class RenameTeam(Body):
 
 class Member(Body):
     person: Username
+
+
+class NewMember(Member, Proving):
+    """Somebody to take in."""
 
 
 class Assign(Body):
@@ -126,9 +131,9 @@ class Ending(Endpoint):
 class Members(Endpoint):
     needs = {"POST": MANAGE}
 
-    @described("teams_add", "Take somebody into a team", body=Member, answer=TeamView, is_write=True)
+    @described("teams_add", "Take somebody into a team", body=NewMember, answer=TeamView, is_write=True)
     def post(self, request: Request, slug: str) -> Response:
-        operations.add(slug, read(Member, request).person, caller=caller_of(request))
+        operations.add(slug, read_proven(NewMember, request).person, caller=caller_of(request))
         return answer(_view(slug, request))
 
 

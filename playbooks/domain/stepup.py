@@ -46,7 +46,7 @@ ACTS: Mapping[Purpose, str] = {
     Purpose.DECISION: "decide this",
     Purpose.BREAK_GLASS: "run past a gate",
     Purpose.SECOND: "stand by a break-glass",
-    Purpose.GRANT: "give or take rights",
+    Purpose.GRANT: "give rights",
     Purpose.TOKEN: "issue a token",
 }
 HOW: Mapping[Method, str] = {

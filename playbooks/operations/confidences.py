@@ -11,18 +11,28 @@ from django.utils import timezone
 from playbooks import audit
 from playbooks.audit import Entry
 from playbooks.domain.verbs import Verb
-from playbooks.models import Case, CaseSubject
+from playbooks.models import Case, CaseSubject, Principal
+from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.cases import case_stream
 from playbooks.operations.grants import name_within
 from playbooks.operations.objects import requests_about, subject_of
 from playbooks.operations.refusals import Missing
-from playbooks.operations.rights import Blocked, Watch, person_named, reason_of, require_grantor, told
+from playbooks.operations.rights import (
+    Blocked,
+    Watch,
+    person_named,
+    reason_of,
+    require_grantor,
+    require_proof,
+    told,
+)
 
 
 def restrict(case: UUID, *, caller: Caller, named: Sequence[str], reason: str) -> tuple[Blocked, ...]:
     """From here on the case is seen by the caller, who sees it now, and by those named, and by nobody else.
 
+    Naming others gives them a right, which takes a proof of the last five minutes; to keep others out takes none.
     Returns the open requests that nobody can grant any more.
     """
     reason = reason_of(reason)
@@ -30,13 +40,15 @@ def restrict(case: UUID, *, caller: Caller, named: Sequence[str], reason: str) -
     with transaction.atomic(durable=True):
         row = _locked(case, caller)
         watch = Watch(requests_about(row))
-        people = [caller.principal, *(person_named(each) for each in named)]
+        others = [person_named(each) for each in named if each != caller.principal.username]
+        proof = stepup.told(require_proof(caller)) if others else {}
+        people = [caller.principal, *others]
         for person in people:
             name_within(row, person, by=caller.principal, reason=reason, now=timezone.now())
         row.is_restricted = True
         row.save(update_fields=["is_restricted"])
         blocked = watch.blocked()
-        facts = {"reason": reason, "named": sorted({str(each.pk) for each in people}), **told(blocked)}
+        facts = {"reason": reason, "named": _ids(people), **told(blocked), **proof}
         audit.append(_entry(row, Verb.CASE_RESTRICTED, caller, facts))
     return blocked
 
@@ -88,6 +100,10 @@ def clear_subject(case: UUID, username: str, *, caller: Caller, reason: str) -> 
         facts = {"person": str(subject.principal_id), "name": str(subject.principal), "reason": reason}
         audit.append(_entry(row, Verb.CASE_SUBJECT_CLEARED, caller, facts))
     return row
+
+
+def _ids(people: Sequence[Principal]) -> list[str]:
+    return sorted({str(each.pk) for each in people})
 
 
 def _locked(case: UUID, caller: Caller) -> Case:

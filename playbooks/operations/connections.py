@@ -19,8 +19,10 @@ from playbooks.domain.duties import Denial
 from playbooks.domain.limits import Limits
 from playbooks.domain.verbs import Verb
 from playbooks.models import Connection, Principal, PrincipalKind, seal, unseal
+from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rights import require_proof
 
 BENEFICIARY = Denial(
     "grantor_is_beneficiary",
@@ -100,7 +102,8 @@ def limit(name: str, *, caller: Caller, limits: Limits) -> Connection:
 def give_to(name: str, *, caller: Caller, owner: str) -> Connection:
     """Says whose the system behind the connection is: `owner` is a username, empty for nobody's.
 
-    Nobody gives it to themselves, since owners decide what is done to their systems. Raises Refused, and Missing.
+    Nobody gives it to themselves, since owners decide what is done to their systems, and it takes a proof of the last
+    five minutes. Taking it from somebody takes none. Raises Refused, and Missing.
     """
     caller.require("manage_connection", "say whose a connection is", of=Connection)
     with transaction.atomic(durable=True):
@@ -113,9 +116,11 @@ def give_to(name: str, *, caller: Caller, owner: str) -> Connection:
         caller.require_on("manage_connection", row, f"connection {name}")
         if person is not None and person.pk == caller.principal.pk:
             raise Refused(BENEFICIARY)
+        proof = stepup.told(require_proof(caller)) if person is not None else {}
         row.owner = person
         row.save(update_fields=["owner"])
-        facts = {"name": row.name, "owner": str(person.pk) if person else "", "label": str(person or "")}
+        owned = {"owner": str(person.pk) if person else "", "label": str(person or "")}
+        facts = {"name": row.name, **owned, **proof}
         audit.append(_entry_of(row, Verb.CONNECTION_OWNED, caller, facts, timezone.now()))
     return row
 

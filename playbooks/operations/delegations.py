@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,8 +15,10 @@ from playbooks.audit import Entry, Stream, Subject
 from playbooks.domain.duties import Denial
 from playbooks.domain.verbs import Verb
 from playbooks.models import Delegation, Principal
+from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rights import require_proof
 
 LONGEST = timedelta(days=90)
 LATE = timedelta(minutes=5)  # by which a form may have been filled in more slowly than the clock went on
@@ -44,7 +47,8 @@ class Period:
 
 
 def name(substitute: str, *, caller: Caller, period: Period, reason: str) -> Delegation:
-    """`substitute` (a username) stands in for the caller for the period.
+    """`substitute` (a username) stands in for the caller for the period: in a seat that is the caller's own, as the
+    owner of a target, they may decide. So it takes a proof of the last five minutes, as giving a right does.
 
     Raises Refused for anybody but a person in a session of their own, for a substitute who is none, and where
     somebody would stand in for a substitute; Invalid for a period that cannot be; Missing for an unknown name.
@@ -56,6 +60,7 @@ def name(substitute: str, *, caller: Caller, period: Period, reason: str) -> Del
         person, other = _locked(caller.principal, substitute)
         _refuse_unless_people(caller, person, other)
         _refuse_chains(person, other, period)
+        proof = require_proof(caller)
         row = Delegation.objects.create(
             person=person,
             substitute=other,
@@ -64,7 +69,7 @@ def name(substitute: str, *, caller: Caller, period: Period, reason: str) -> Del
             begins_at=period.begins_at,
             ends_at=period.ends_at,
         )
-        _note(row, Verb.DELEGATION_NAMED, caller, now)
+        _note(row, Verb.DELEGATION_NAMED, caller, now, stepup.told(proof))
     return row
 
 
@@ -82,7 +87,7 @@ def end(delegation: UUID, *, caller: Caller) -> Delegation:
             raise Refused(OVER)
         row.ends_at, row.ended_by = max(now, row.begins_at), caller.principal
         row.save(update_fields=["ends_at", "ended_by"])
-        _note(row, Verb.DELEGATION_ENDED, caller, now)
+        _note(row, Verb.DELEGATION_ENDED, caller, now, {})
     return row
 
 
@@ -133,7 +138,7 @@ def _about(denial: Denial, person: Principal, substitute: Principal) -> Denial:
     return Denial(denial.rule, denial.sentence.format(person=person, substitute=substitute))
 
 
-def _note(row: Delegation, verb: Verb, caller: Caller, now: datetime) -> None:
+def _note(row: Delegation, verb: Verb, caller: Caller, now: datetime, more: Mapping[str, object]) -> None:
     audit.append(
         Entry(
             stream=Stream("person", str(row.person_id)),
@@ -146,6 +151,7 @@ def _note(row: Delegation, verb: Verb, caller: Caller, now: datetime) -> None:
                 "begins_at": row.begins_at.isoformat(),
                 "ends_at": row.ends_at.isoformat(),
                 "reason": row.reason,
+                **more,
             },
             occurred_at=now,
         )

@@ -18,10 +18,11 @@ from playbooks.access.grants import GRANTS, GrantToPerson, GrantToRole
 from playbooks.audit import Entry
 from playbooks.domain.verbs import Verb
 from playbooks.models import Case, Connection, Membership, Playbook, Principal, Source
+from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.objects import Owned, kind_of, object_named, requests_about, stream_of, subject_of
 from playbooks.operations.refusals import Invalid, Missing
-from playbooks.operations.rights import Blocked, Watch, person_named, reason_of, require_grantor, told
+from playbooks.operations.rights import Blocked, Watch, person_named, reason_of, require_giver, told
 
 Grant = GrantToPerson | GrantToRole
 
@@ -55,7 +56,8 @@ def give(
     """Gives a right on one object. One that is in force until the same moment stays; else the new one replaces it.
 
     By whoever manages people, on a case also by those who work on it. Nobody gives to themselves, or to a role that
-    they hold. Raises Refused, Invalid for what cannot be given, Missing and Hidden.
+    they hold, and giving takes a proof of the last five minutes. Raises Refused, Invalid for what cannot be given,
+    Missing and Hidden.
     """
     reason = reason_of(reason)
     with transaction.atomic(durable=True):
@@ -64,13 +66,14 @@ def give(
         if until is not None and until <= now:
             raise Invalid([("/until", "This moment is over.")])
         right = _right(row, to, permission)
-        require_grantor(caller, right.beneficiaries)
+        proof = require_giver(caller, right.beneficiaries)
         there = right.not_ended().first()
         if there is not None and there.expires_at == until:
             return cast("Grant", there)
         right.end(now, caller.principal)
         grant = right.begin(now, caller.principal, reason, until)
-        facts = {"reason": reason, "until": until.isoformat() if until else None}
+        until_when = until.isoformat() if until else None
+        facts = {"reason": reason, "until": until_when, **stepup.told(proof)}
         audit.append(_entry(row, right, Verb.GRANT_GIVEN, caller, now, facts))
     return grant
 

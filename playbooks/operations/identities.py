@@ -18,8 +18,10 @@ from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.duties import Denial
 from playbooks.domain.verbs import Verb
 from playbooks.models import Principal, PrincipalKind
+from playbooks.operations import stepup
 from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rights import require_proof
 
 OWN_IDENTITY = Denial("own_identity", "You may not say this of your own accounts. Ask another administrator.")
 
@@ -60,7 +62,8 @@ def unlink(account: Principal, *, caller: Caller | None) -> None:
 def provision(person: Principal, *, provider: str, subject: str, caller: Caller | None) -> None:
     """Lets the person sign in by an outside identity: `subject` is what the provider calls them, and never changes.
 
-    Raises Invalid where the identity is somebody's already, or for a service account.
+    Whoever signs in by it has all the rights of the person, so it takes a proof of the last five minutes, as giving a
+    right does. Raises Refused, and Invalid where the identity is somebody's already, or for a service account.
     """
     _authorize(caller, person)
     if not person.is_person:
@@ -68,12 +71,14 @@ def provision(person: Principal, *, provider: str, subject: str, caller: Caller 
     if not provider or not subject.strip():
         raise Invalid([("/identity", "Name the provider, and who they are there.")])
     with transaction.atomic(durable=True):
+        proof = stepup.told(require_proof(caller)) if caller is not None else {}
         try:
             with transaction.atomic():
                 SocialAccount.objects.create(user=person, provider=provider, uid=subject)
         except IntegrityError:
             raise Invalid([("/identity", f"{subject} of {provider} is somebody already.")]) from None
-        _note(Verb.IDENTITY_LINKED, person, caller, {"provider": provider, "subject": subject})
+        facts = {"provider": provider, "subject": subject, **proof}
+        _note(Verb.IDENTITY_LINKED, person, caller, facts)
 
 
 def withdraw(person: Principal, *, provider: str, subject: str, caller: Caller | None) -> None:

@@ -17,7 +17,8 @@ from django.utils import timezone
 from playbooks import audit
 from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.verbs import Verb
-from playbooks.models import Membership, Principal, PrincipalKind, Session, Source, Token
+from playbooks.models import Membership, Principal, PrincipalKind, Session, Source, StepUp, Token
+from playbooks.operations import stepup
 from playbooks.operations.refusals import Invalid, Missing
 from playbooks.operations.statements import fetch, key
 
@@ -66,8 +67,9 @@ def create_within(
     is_superuser: bool = False,
     owner: Principal | None = None,
     granted_by: Principal | None = None,
+    proof: StepUp | None = None,
 ) -> Principal:
-    """`create`, in the caller's transaction. `granted_by` is who gives the roles."""
+    """`create`, in the caller's transaction. `granted_by` is who gives the roles, by which `proof`."""
     person = Principal(username=username, name=name, kind=kind, is_superuser=is_superuser, owner=owner)
     _check_owner(person)
     person.set_password(password)
@@ -77,7 +79,7 @@ def create_within(
         facts["owner"] = owner.username
     audit.append(_entry(person, Verb.PERSON_CREATED, actor, now, facts))
     for role in roles:
-        grant_within(person, role, actor=actor, granted_by=granted_by, now=now)
+        grant_within(person, role, actor=actor, granted_by=granted_by, now=now, proof=proof)
     return person
 
 
@@ -117,8 +119,12 @@ def grant_within(
     granted_by: Principal | None,
     now: datetime,
     is_of_directory: bool = False,
+    proof: StepUp | None = None,
 ) -> None:
-    """`grant`, in the caller's transaction. What a directory gave counts for no decision on the same day."""
+    """`grant`, in the caller's transaction. What a directory gave counts for no decision on the same day.
+
+    `proof` is that of whoever gives; a directory and a command have none.
+    """
     group = Group.objects.filter(name=role, custom__ended_at__isnull=True).first()
     if group is None:
         raise Missing(f"There is no role {role}.")
@@ -126,6 +132,7 @@ def grant_within(
     _, is_new = Membership.objects.get_or_create(principal=person, group=group, defaults=terms)
     if is_new:
         facts: dict[str, object] = {"role": role, "directory": is_of_directory}
+        facts |= stepup.told(proof) if proof else {}
         audit.append(_entry(person, Verb.ROLE_GRANTED, actor, now, facts))
 
 
@@ -188,14 +195,18 @@ def issue_token(
     scopes: Sequence[str],
     days: int = DEFAULT_DAYS,
     created_by: Principal | None = None,
+    proof: StepUp | None = None,
 ) -> str:
-    """A new token of a principal. The text is returned once; only its SHA-256 is kept."""
+    """A new token of a principal. The text is returned once; only its SHA-256 is kept.
+
+    `proof` is that of the person `created_by`; a command has none.
+    """
     unknown = sorted(set(scopes) - SCOPES)
     if unknown or not scopes:
         raise Invalid(
             [("/scopes", f"Scopes are {', '.join(sorted(SCOPES))}; not {', '.join(unknown) or 'none'}.")]
         )
-    return _issue(actor, scopes=scopes, days=days, principal=person, created_by=created_by)
+    return _issue(actor, scopes=scopes, days=days, principal=person, created_by=created_by, proof=proof)
 
 
 def issue_source_token(source: Source, *, actor: Actor, days: int = 365) -> str:
@@ -273,6 +284,7 @@ def _issue(
     principal: Principal | None = None,
     source: Source | None = None,
     created_by: Principal | None = None,
+    proof: StepUp | None = None,
 ) -> str:
     text = f"csn_{secrets.token_urlsafe(32)}"
     with transaction.atomic(durable=True):
@@ -288,6 +300,7 @@ def _issue(
             expires_at=now + timedelta(days=days),
         )
         facts: dict[str, object] = {"scopes": token.scopes, "days": days}
+        facts |= stepup.told(proof) if proof else {}
         audit.append(token_entry(token, Verb.TOKEN_ISSUED, actor, now, facts))
     return text
 

@@ -1,4 +1,6 @@
-"""What giving and taking of every kind of right has in common: who may, the duty rule, and what is left behind."""
+"""What giving and taking of every kind of right has in common: who may, the duty rule, the proof that giving takes, and
+what is left behind.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ from playbooks.domain.duties import denials
 from playbooks.domain.granting import grantor_is_beneficiary
 from playbooks.domain.seats import fitting, match
 from playbooks.domain.statuses import RequestStatus
-from playbooks.models import ApprovalRequest, Membership, Principal, PrincipalKind, Seat
+from playbooks.domain.stepup import Purpose, need_of
+from playbooks.models import ApprovalRequest, Membership, Principal, PrincipalKind, Seat, StepUp
 from playbooks.models.decisions import Decision
+from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
 
@@ -40,6 +44,20 @@ def require_grantor(caller: Caller, beneficiaries: Iterable[UUID]) -> None:
     denial = grantor_is_beneficiary(frozenset(map(str, own)), frozenset(str(each) for each in beneficiaries))
     if denial is not None:
         raise Refused(denial)
+
+
+def require_proof(caller: Caller) -> StepUp:
+    """The proof of the last five minutes by which the caller gives a right. Raises Refused where nothing was proven.
+
+    Taking a right takes no proof: whoever stops something must not be kept from it.
+    """
+    return stepup.require(need_of(Purpose.GRANT), caller=caller)
+
+
+def require_giver(caller: Caller, beneficiaries: Iterable[UUID]) -> StepUp:
+    """`require_grantor`, then `require_proof`."""
+    require_grantor(caller, beneficiaries)
+    return require_proof(caller)
 
 
 def person_named(username: str) -> Principal:

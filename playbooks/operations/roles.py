@@ -18,10 +18,18 @@ from playbooks.domain.duties import Denial
 from playbooks.domain.roles import PERMISSIONS, ROLES
 from playbooks.domain.verbs import Verb
 from playbooks.models import CustomRole, Membership, Principal
-from playbooks.operations import people
+from playbooks.operations import people, stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
-from playbooks.operations.rights import Blocked, Watch, open_requests, person_named, require_grantor, told
+from playbooks.operations.rights import (
+    Blocked,
+    Watch,
+    open_requests,
+    person_named,
+    require_giver,
+    require_proof,
+    told,
+)
 from playbooks.operations.teams import SLUG
 
 BUILT_IN = Denial("role_built_in", "This role is built in and stays as it is. Make one of your own.")
@@ -29,13 +37,14 @@ ENDED = Denial("role_ended", "This role has ended. Make another one.")
 
 
 def give(username: str, role: str, *, caller: Caller) -> None:
-    """Gives a person a role; who holds it already keeps it as it was. Nobody gives one to themselves."""
+    """Gives a person a role; who holds it already keeps it as it was. Nobody gives one to themselves, and it takes a
+    proof of the last five minutes.
+    """
     caller.require("manage_people", "give roles")
     with transaction.atomic(durable=True):
         person = person_named(username)
-        require_grantor(caller, [person.pk])
-        by = caller.principal
-        people.grant_within(person, role, actor=caller.actor, granted_by=by, now=timezone.now())
+        proof, by, now = require_giver(caller, [person.pk]), caller.principal, timezone.now()
+        people.grant_within(person, role, actor=caller.actor, granted_by=by, now=now, proof=proof)
 
 
 def take(username: str, role: str, *, caller: Caller) -> tuple[Blocked, ...]:
@@ -63,7 +72,10 @@ def deactivate(username: str, *, caller: Caller) -> tuple[Blocked, ...]:
 def create_person(
     username: str, *, caller: Caller, name: str, password: str, roles: Sequence[str]
 ) -> Principal:
-    """A new person with roles, which the caller gives. Raises Invalid for a bad password and a name that is taken."""
+    """A new person with roles, which the caller gives: that takes a proof of the last five minutes.
+
+    Raises Refused, and Invalid for a bad password and a name that is taken.
+    """
     caller.require("manage_people", "make people")
     try:
         validate_password(password)
@@ -78,6 +90,7 @@ def create_person(
             roles=roles,
             now=timezone.now(),
             granted_by=caller.principal,
+            proof=require_proof(caller) if roles else None,
         )
 
 
@@ -111,7 +124,9 @@ def create(slug: str, *, caller: Caller, title: str, permissions: Sequence[str])
 
 
 def change(slug: str, *, caller: Caller, title: str, permissions: Sequence[str]) -> CustomRole:
-    """What the role is called and permits from here on. Nobody adds to a role that they hold."""
+    """What the role is called and permits from here on. Nobody adds to a role that they hold, and adding takes a proof
+    of the last five minutes.
+    """
     caller.require("manage_people", "change roles")
     title, wanted = _title(title), _known(permissions)
     with transaction.atomic(durable=True):
@@ -120,12 +135,13 @@ def change(slug: str, *, caller: Caller, title: str, permissions: Sequence[str])
         after = {"title": title, "permissions": sorted(wanted)}
         if before == after:
             return role
-        if wanted - permitted(role):
-            require_grantor(caller, _holders(role))
+        added = wanted - permitted(role)
+        proof = stepup.told(require_giver(caller, _holders(role))) if added else {}
         CustomRole.objects.filter(pk=role.pk).update(title=title)
         role.title = title
         _permit(role.group, wanted)
-        audit.append(_entry(role, Verb.ROLE_CHANGED, caller.actor, now, {**after, "before": before}))
+        facts = {**after, "before": before, **proof}
+        audit.append(_entry(role, Verb.ROLE_CHANGED, caller.actor, now, facts))
     return role
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,8 +15,10 @@ from playbooks.audit import Entry, Stream, Subject
 from playbooks.domain.duties import Denial
 from playbooks.domain.verbs import Verb
 from playbooks.models import Principal, PrincipalKind, Rota, Shift
+from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
+from playbooks.operations.rights import require_proof
 
 LONGEST = timedelta(days=31)
 MOST = 500  # shifts in one call
@@ -35,6 +37,8 @@ class Planned:
 def publish(rota: str, *, caller: Caller, title: str = "", shifts: Sequence[Planned]) -> Rota:
     """Adds shifts to the rota, which is made when there is none of this name. They count from a day later on.
 
+    Whoever is on call takes a seat, so it takes a proof of the last five minutes, as giving a right does.
+
     Raises Refused without the permission, Invalid for a shift that cannot be, Missing for an unknown person.
     """
     caller.require("manage_people", "publish who is on call")
@@ -42,6 +46,7 @@ def publish(rota: str, *, caller: Caller, title: str = "", shifts: Sequence[Plan
     people = _people(shifts)
     _check(shifts, now)
     with transaction.atomic(durable=True):
+        proof = stepup.told(require_proof(caller))
         row, _ = Rota.objects.get_or_create(slug=rota, defaults={"title": title or rota})
         made = Shift.objects.bulk_create(
             Shift(
@@ -54,7 +59,7 @@ def publish(rota: str, *, caller: Caller, title: str = "", shifts: Sequence[Plan
             )
             for each in shifts
         )
-        audit.append(*(_entry(each, Verb.SHIFT_PUBLISHED, caller, now) for each in made))
+        audit.append(*(_entry(each, Verb.SHIFT_PUBLISHED, caller, now, proof) for each in made))
     return row
 
 
@@ -71,7 +76,7 @@ def withdraw(shift: UUID, *, caller: Caller) -> Shift:
             raise Refused(OVER)
         row.withdrawn_at, row.withdrawn_by = now, caller.principal
         row.save(update_fields=["withdrawn_at", "withdrawn_by"])
-        audit.append(_entry(row, Verb.SHIFT_WITHDRAWN, caller, now))
+        audit.append(_entry(row, Verb.SHIFT_WITHDRAWN, caller, now, {}))
     return row
 
 
@@ -97,7 +102,7 @@ def _check(shifts: Sequence[Planned], now: datetime) -> None:
         raise Invalid(errors)
 
 
-def _entry(shift: Shift, verb: Verb, caller: Caller, now: datetime) -> Entry:
+def _entry(shift: Shift, verb: Verb, caller: Caller, now: datetime, more: Mapping[str, object]) -> Entry:
     return Entry(
         stream=Stream("rota", shift.rota_id),
         verb=verb,
@@ -108,6 +113,7 @@ def _entry(shift: Shift, verb: Verb, caller: Caller, now: datetime) -> Entry:
             "person": str(shift.person_id),
             "begins_at": shift.begins_at.isoformat(),
             "ends_at": shift.ends_at.isoformat(),
+            **more,
         },
         occurred_at=now,
     )

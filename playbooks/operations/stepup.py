@@ -154,6 +154,11 @@ def require(need: Need, *, caller: Caller, now: datetime | None = None) -> StepU
     return found
 
 
+def told(proof: StepUp) -> dict[str, object]:
+    """As a fact of the entry of what it was used for; `step_up` is that of the entry which says that it was proven."""
+    return {"step_up": str(proof.pk), "step_up_method": proof.method}
+
+
 def proof_of(row: StepUp) -> Proof:
     """Raises ValueError for a challenge that nobody has answered."""
     if row.proven_at is None:

@@ -18,10 +18,11 @@ from playbooks.audit import Actor, Entry, Stream, Subject
 from playbooks.domain.duties import Denial
 from playbooks.domain.verbs import Verb
 from playbooks.models import Team, TeamMembership
+from playbooks.operations import stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.objects import object_named, requests_about, requests_of_team, stream_of, subject_of
 from playbooks.operations.refusals import Invalid, Missing, Refused
-from playbooks.operations.rights import Blocked, Watch, person_named, require_grantor, told
+from playbooks.operations.rights import Blocked, Watch, person_named, require_giver, told
 
 SLUG = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 ENDED = Denial("team_ended", "This team has ended. Make another one.")
@@ -78,16 +79,18 @@ def end(slug: str, *, caller: Caller) -> tuple[Team, tuple[Blocked, ...]]:
 
 
 def add(slug: str, username: str, *, caller: Caller) -> TeamMembership:
-    """Takes somebody into the team; who is in it already stays as they are. Nobody takes in themselves."""
+    """Takes somebody into the team; who is in it already stays as they are. Nobody takes in themselves, and it takes a
+    proof of the last five minutes.
+    """
     caller.require("manage_people", "take people into teams")
     with transaction.atomic(durable=True):
         team, person, now = _locked(slug), person_named(username), timezone.now()
-        require_grantor(caller, [person.pk])
+        proof = require_giver(caller, [person.pk])
         membership, is_new = TeamMembership.objects.get_or_create(
             team=team, principal=person, defaults={"granted_by": caller.principal, "granted_at": now}
         )
         if is_new:
-            facts = {"person": str(person.pk), "name": str(person)}
+            facts = {"person": str(person.pk), "name": str(person), **stepup.told(proof)}
             audit.append(_entry(team, Verb.TEAM_JOINED, caller.actor, now, facts))
     return membership
 

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from playbooks import access, audit
 from playbooks.domain.duties import Denial
+from playbooks.domain.stepup import Purpose, need_of
 from playbooks.domain.verbs import Verb
 from playbooks.models import Principal, Token
-from playbooks.operations import people
+from playbooks.operations import people, stepup
 from playbooks.operations.caller import Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
 
@@ -28,7 +29,10 @@ REVOKED = Denial("token_revoked", "This token was taken out of force already.")
 def issue(
     caller: Caller, *, scopes: Sequence[str], days: int, owner: Principal | None = None
 ) -> tuple[Token, str]:
-    """A new token of the caller's, or of the service account `owner`, and its text, which is told only here."""
+    """A new token of the caller's, or of the service account `owner`, and its text, which is told only here.
+
+    It takes a proof of the last five minutes. Raises Refused, and Invalid for scopes and days that cannot be.
+    """
     caller.require("see_people", "make tokens")
     owner = owner or caller.principal
     if caller.token is not None:
@@ -37,8 +41,9 @@ def issue(
         raise Refused(FOR_ANOTHER)
     if not 1 <= days <= LONGEST:
         raise Invalid([("/days", f"A token is good for 1 to {LONGEST} days.")])
+    proof = stepup.require(need_of(Purpose.TOKEN), caller=caller)
     text = people.issue_token(
-        owner, actor=caller.actor, scopes=scopes, days=days, created_by=caller.principal
+        owner, actor=caller.actor, scopes=scopes, days=days, created_by=caller.principal, proof=proof
     )
     return Token.objects.select_related("principal").get(digest=people.token_digest(text)), text
 

@@ -21,6 +21,7 @@ from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
 from playbooks.operations.rights import Blocked
 from playbooks.web.callers import caller_of, require, text_of
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.stepping_up import GIVING, take_proof, ways
 
 Form = Mapping[str, str]
 STAYS = "Whoever decides with it is looked at anew at each decision, and once more before anything runs."
@@ -33,7 +34,10 @@ HISTORY = "Who had it, since when and through whom stays in the history and in t
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`fields` are what the form carries, `question` and `done` are filled with them; `back` is where it leads."""
+    """`fields` are what the form carries, `question` and `done` are filled with them; `back` is where it leads.
+
+    What gives something takes a proof, which the confirmed form carries.
+    """
 
     question: str
     points: tuple[str, ...]
@@ -42,6 +46,7 @@ class Change:
     perform: Callable[[Caller, Form], Sequence[Blocked] | None]
     back: Callable[[Form], str]
     is_taking: bool = False
+    is_giving: bool = False
 
 
 @require_POST
@@ -59,6 +64,8 @@ def change(request: HttpRequest) -> HttpResponse:
         form |= {name: text_of(request, name) for name in wanted.fields if name == "reason"}
         if not request.POST.get("confirmed"):
             return _confirm(request, wanted, form)
+        if wanted.is_giving:
+            take_proof(request, GIVING)
         blocked = wanted.perform(caller_of(request), form)
     except Missing as error:
         raise Http404(str(error)) from error
@@ -75,13 +82,15 @@ def change(request: HttpRequest) -> HttpResponse:
 def _confirm(
     request: HttpRequest, wanted: Change, form: Form, *, refusal: Refusal | None = None
 ) -> HttpResponse:
+    back = wanted.back(form)
     context = {
         "question": wanted.question.format(**form),
         "points": wanted.points,
         "do": request.POST["do"],
         "form": {name: value for name, value in form.items() if name != "permissions"},
         "permissions": form.get("permissions", "").split(),
-        "back": wanted.back(form),
+        "back": back,
+        "ways": ways(request, GIVING, back=back) if wanted.is_giving else None,
         "is_taking": wanted.is_taking,
         "reason": form.get("reason", ""),
         "refusal": refusal,
@@ -193,6 +202,7 @@ CHANGES: Mapping[str, Change] = {
         ("person", "role"),
         _give_role,
         _person,
+        is_giving=True,
     ),
     "take-role": Change(
         "Take the role {role} from {person}?",
@@ -210,6 +220,7 @@ CHANGES: Mapping[str, Change] = {
         ("team", "person"),
         _join,
         _team,
+        is_giving=True,
     ),
     "leave-team": Change(
         "Take {person} out of the team {team}?",
@@ -272,6 +283,7 @@ CHANGES: Mapping[str, Change] = {
         ("role", "name", "permissions"),
         _change_role,
         _role,
+        is_giving=True,
     ),
     "end-role": Change(
         "End the role {role}?",
@@ -298,6 +310,7 @@ CHANGES: Mapping[str, Change] = {
         (*RIGHT, "reason", "until"),
         _give_right,
         _rights,
+        is_giving=True,
     ),
     "take-right": Change(
         "Take {permission} on the {kind} {key} from {person}{role}?",

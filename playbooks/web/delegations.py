@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -23,6 +24,7 @@ from playbooks.queries.delegations import DelegationView
 from playbooks.web.callers import caller_of, person_of, require, text_of
 from playbooks.web.listing import page_of
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.stepping_up import GIVING, take_proof, ways
 
 AT_ONCE = 100
 SEE = ("see_people", "see who stands in for whom")
@@ -36,6 +38,7 @@ def delegations(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request)
     try:
+        take_proof(request, GIVING)
         row = operations.name(
             request.POST.get("substitute", "")[:64],
             caller=caller_of(request),
@@ -77,6 +80,7 @@ def _page(request: HttpRequest, *, refusal: Refusal | None = None) -> HttpRespon
         ),
         "candidates": queries.candidates(person),
         "given": request.POST,
+        "ways": ways(request, GIVING, back=reverse("delegations")),
         "refusal": refusal,
     }
     return render(request, "delegations.html", context, status=refusal.status if refusal else HTTPStatus.OK)

@@ -12,11 +12,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from playbooks import access
 from playbooks.access.sessions import handle_of
+from playbooks.domain.stepup import Purpose, need_of
 from playbooks.models import Principal, Token
 from playbooks.operations import people as people_operations
 from playbooks.operations import sessions as session_operations
@@ -26,7 +28,9 @@ from playbooks.queries import keys as queries
 from playbooks.queries.people import token_view
 from playbooks.web.callers import caller_of, person_of
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.stepping_up import take_proof, ways
 
+ISSUING = need_of(Purpose.TOKEN)
 DAYS = (7, 30, 90, 365)
 SCOPES = {
     "read": "Read what your roles let you see",
@@ -73,12 +77,15 @@ def end_others(request: HttpRequest) -> HttpResponse:
 def issue_token(request: HttpRequest) -> HttpResponse:
     """Makes a token, whose text is on the page that answers and nowhere else."""
     try:
+        take_proof(request, ISSUING)
         row, text = token_operations.issue(
             caller_of(request),
             scopes=request.POST.getlist("scope"),
             days=_days(request.POST.get("days", "")),
             owner=_owner(request),
         )
+    except Missing as error:
+        raise Http404(str(error)) from error
     except (Refused, Invalid) as error:
         return _page(request, refusal=refusal_of(request, error))
     return _page(request, issued=row, text=text)
@@ -143,6 +150,7 @@ def _page(
         "may_manage_people": access.may(person, "manage_people"),
         "issued": issued,
         "text": text,
+        "ways": ways(request, ISSUING, back=reverse("keys")),
         "refusal": refusal,
     }
     return render(request, "keys.html", context, status=refusal.status if refusal else HTTPStatus.OK)

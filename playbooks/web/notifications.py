@@ -29,6 +29,7 @@ from playbooks.web.refusing import Refusal, refusal_of
 WHEN = {When.AT_ONCE: "At once", When.DIGEST: "In a digest", When.NEVER: "Not at all"}
 SHOWN = {"": "To go out", "given_up": "Given up", "sent": "Sent", "dropped": "Dropped"}
 STATUSES = {**{status.value: status for status in NoticeStatus}, "": NoticeStatus.QUEUED}
+TOLD = ("see_run", "be told of what happens")
 MANAGE = ("manage_notices", "see and change the channels that roles share")
 ON_ITS_WAY = "A test message is on its way. Whether it arrives stands here within a minute."
 
@@ -37,7 +38,7 @@ ON_ITS_WAY = "A test message is on its way. Whether it arrives stands here withi
 @login_required
 def notifications(request: HttpRequest) -> HttpResponse:
     """One's own page. A POST sets all of one's rules."""
-    require(request, "see_run", "be told of what happens")
+    require(request, *TOLD)
     if request.method != "POST":
         return _own(request)
     try:
@@ -66,6 +67,7 @@ def add_service(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def try_mail(request: HttpRequest) -> HttpResponse:
+    require(request, *TOLD)
     try:
         operations.try_mailbox(caller=caller_of(request))
     except (Refused, Invalid) as error:

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from playbooks import access
@@ -21,6 +22,7 @@ from playbooks.queries.people import token_view
 from playbooks.web.callers import caller_of, person_of, require
 from playbooks.web.listing import page_of, search_of, searched
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.stepping_up import GIVING, take_proof, ways
 
 SEE = ("see_people", "see people")
 MANAGE = ("manage_people", "see how others sign in")
@@ -84,8 +86,11 @@ def link(request: HttpRequest, username: str) -> HttpResponse:
 def identity(request: HttpRequest, username: str) -> HttpResponse:
     """Gives or takes an outside identity."""
     subject = get_object_or_404(Principal, username=username)
-    change = identity_operations.withdraw if request.POST.get("take") else identity_operations.provision
+    is_taking = bool(request.POST.get("take"))
+    change = identity_operations.withdraw if is_taking else identity_operations.provision
     try:
+        if not is_taking:
+            take_proof(request, GIVING)
         change(
             subject,
             provider=request.POST.get("provider", "").strip(),
@@ -109,6 +114,7 @@ def _page(request: HttpRequest, subject: Principal, *, refusal: Refusal | None =
         "tokens": [token_view(each) for each in queries.tokens_of(subject)],
         "service_accounts": queries.service_accounts_of(subject),
         "further": queries.further_accounts_of(subject),
+        "ways": ways(request, GIVING, back=reverse("person", args=[subject.username])),
         "refusal": refusal,
     }
     return render(request, "person.html", context, status=refusal.status if refusal else HTTPStatus.OK)

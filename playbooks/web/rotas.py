@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,6 +23,7 @@ from playbooks.queries.delegations import everybody
 from playbooks.web.callers import caller_of, person_of, require
 from playbooks.web.delegations import moment_of
 from playbooks.web.refusing import Refusal, refusal_of
+from playbooks.web.stepping_up import GIVING, take_proof, ways
 
 SEE = ("see_people", "see who is on call")
 
@@ -35,6 +37,7 @@ def rotas(request: HttpRequest) -> HttpResponse:
         return _page(request)
     try:
         title = request.POST.get("rota", "").strip()[:64]
+        take_proof(request, GIVING)
         operations.publish(_name(title), caller=caller_of(request), title=title, shifts=[_planned(request)])
     except Missing as error:
         raise Http404(str(error)) from error
@@ -66,6 +69,7 @@ def _page(request: HttpRequest, *, refusal: Refusal | None = None) -> HttpRespon
         "may_publish": may_publish,
         "candidates": everybody(person) if may_publish else [],
         "given": request.POST,
+        "ways": ways(request, GIVING, back=reverse("rotas")) if may_publish else None,
         "refusal": refusal,
     }
     return render(request, "rotas.html", context, status=refusal.status if refusal else HTTPStatus.OK)

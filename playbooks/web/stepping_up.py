@@ -25,6 +25,7 @@ from playbooks.operations.refusals import Invalid, Missing, Refused
 from playbooks.web.callers import caller_of, person_of
 from playbooks.web.refusing import Refusal, refusal_of
 
+GIVING = need_of(Purpose.GRANT)
 LONGEST_ASSERTION = 20_000
 UNREADABLE = Invalid([("/assertion", "What the passkey answered cannot be read. Start again.")])
 

@@ -154,3 +154,27 @@ def test_whoever_has_no_second_factor_reads_what_to_set_up(
         page = visitor.open(f"/approvals/{request}/")
         approve(page)
         expect(page.get_by_role("alert")).to_contain_text("it takes a proof of your second factor")
+
+
+@pytest.mark.timeout(180)
+def test_a_passkey_signs_for_a_right_and_then_a_token_is_made_within_five_minutes(
+    demo: Installation, browser: Browser
+) -> None:
+    with signed_in(browser, demo, "admin") as visitor, with_passkey(demo, visitor, "admin") as (device, name):
+        page = visitor.open("/access/people/outsider/")
+        page.get_by_label("Role", exact=True).select_option("analyst")
+        page.get_by_role("button", name="Give…").click()
+        device.send("WebAuthn.setUserVerified", {"authenticatorId": name, "isUserVerified": False})
+        page.get_by_role("button", name="Yes, do it").click()
+        expect(page.get_by_role("alert")).to_contain_text("The passkey was not used, so nothing was sent.")
+        device.send("WebAuthn.setUserVerified", {"authenticatorId": name, "isUserVerified": True})
+        page.get_by_role("button", name="Yes, do it").click()
+        expect(page.get_by_role("status").first).to_contain_text("outsider has the role analyst.")
+        page.get_by_role("button", name="Take the role Analyst").click()
+        page.get_by_role("button", name="Yes, do it").click()
+        expect(page.get_by_role("status").first).to_contain_text("outsider has the role analyst no more.")
+        page = visitor.open("/keys/")
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_role("heading", name="The token of")).to_be_visible()
+        page.get_by_role("button", name="Revoke").first.click()
+        assert not visitor.complaints

@@ -16,6 +16,7 @@ from playbooks.models import ApprovalRequest, Principal, Run, Source
 from playbooks.operations import people
 from playbooks.operations.caller import SYSTEM
 from tests.cast import ATTACKER, Cast, connect, publish, start
+from tests.proving import proven_in
 
 BASE = "/api/v1/"
 
@@ -62,6 +63,13 @@ def session(person: Principal) -> Api:
     client = Client()
     client.force_login(person)
     return Api(client)
+
+
+def proven_session(person: Principal) -> Api:
+    """A session in which the person proved a moment ago that it is them."""
+    api = session(person)
+    proven_in(api.client, person)
+    return api
 
 
 def bearer(token: str) -> Api:

@@ -5,23 +5,32 @@ What stands on the other two shelves bears a word by which it is known wherever 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from playbooks import executor
 from playbooks.audit import reading
+from playbooks.domain.notices import Medium
+from playbooks.domain.policies.never_touch import TargetKind
+from playbooks.domain.profiles import Profile
 from playbooks.models import (
     Alert,
     ApprovalRequest,
     Delegation,
     Hold,
     HoldScope,
+    NeverTouch,
+    NoticeChannel,
     Playbook,
     Principal,
+    ProfileChange,
     Question,
     Rota,
     Run,
@@ -29,16 +38,39 @@ from playbooks.models import (
     Team,
     TeamMembership,
 )
-from playbooks.operations import confidences, connections, grants, people, roles, teams
+from playbooks.operations import (
+    confidences,
+    connections,
+    grants,
+    never_touch,
+    people,
+    policies,
+    profiles,
+    roles,
+    teams,
+)
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.grants import To
 from tests.cast import BLOCK, Cast, connect, publish, start
+from tests.proving import proven
 from tests.teams import make_person
 from tests.web.conftest import post_alert
 
 OWN, OTHER, RESTRICTED = "own", "othersecret", "restrictedsecret"
 SHELVES = (OWN, OTHER, RESTRICTED)
 TEAMS = {OWN: "blue", OTHER: "red"}
+POLICY = """\
+policy: edge
+title: The edge
+when: action.connector == "nftables"
+require: {seats: [{role: tier-2}]}
+"""
+PERMIT = """\
+policy: routine
+title: Routine blocks
+when: target != ""
+permit: {{until: {until!r}, actions: [nftables.block_address], times: 5, targets: 5}}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +89,13 @@ class Shelf:
 
 def stand(cast: Cast) -> dict[str, Shelf]:
     connect(cast)
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     for slug in TEAMS.values():
         teams.create(slug, caller=admin, name=slug)
     for username in ("analyst", "tier2"):
         teams.add(TEAMS[OWN], username, caller=admin)
     roles.create("helper", caller=admin, title="Helper", permissions=["see_run"])
+    _everybodys(cast)
     return {name: _shelf(name, cast) for name in SHELVES}
 
 
@@ -70,6 +103,18 @@ def join(person: Principal) -> None:
     """Into the team whose own shelf is."""
     team = Team.objects.get(slug=TEAMS[OWN])
     TeamMembership.objects.create(team=team, principal=person, granted_at=timezone.now())
+
+
+def _everybodys(cast: Cast) -> None:
+    """What is of no team, and is never restricted: policies in review, and one of what each is told by or kept to."""
+    author = cast.caller("author")
+    until = (timezone.now() + timedelta(days=1)).isoformat()
+    for text in (POLICY, PERMIT.format(until=until)):
+        policies.submit(policies.draft(text, caller=author).policy.slug, 1, caller=author)
+    never_touch.add(TargetKind.ADDRESS, "192.0.2.53", caller=author, reason="Our resolver.")
+    profiles.propose(Profile.PAIR, caller=cast.caller("tier2"), reason="We are two.")
+    about = {"role": "tier-2", "medium": Medium.EMAIL, "mailbox": "soc@example.org"}
+    NoticeChannel.objects.create(name="Mail", added_by=cast.admin, added_at=timezone.now(), **about)
 
 
 def _shelf(name: str, cast: Cast) -> Shelf:
@@ -116,6 +161,9 @@ def _keys(name: str, known: str, run: Run, alert: Alert) -> dict[str, str]:
     substitute = Principal.objects.get(username="outsider")
     delegation = Delegation.objects.create(person=person, substitute=substitute, named_at=now, **period)
     return {
+        "profile_change": str(ProfileChange.objects.get().pk),
+        "channel": str(NoticeChannel.objects.get().pk),
+        "never_touch": str(NeverTouch.objects.get().pk),
         "shift": str(shift.pk),
         "delegation": str(delegation.pk),
         "case": str(run.case_id),
@@ -154,3 +202,19 @@ def newcomer(role: str, *, is_superuser: bool = False) -> Principal:
         join(person)
     person.refresh_from_db()
     return person
+
+
+def filled(value: Any, shelf: Shelf) -> Any:
+    if isinstance(value, dict):
+        return {name: filled(each, shelf) for name, each in value.items()}
+    return shelf.keys[value[1:]] if isinstance(value, str) and value.startswith("$") else value
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What a call changes is taken back, so that the next one meets the same shelves."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]  # operations insist on being outermost
+    with block:
+        yield
+        transaction.set_rollback(True)

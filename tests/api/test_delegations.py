@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from tests.api.callers import session, token_of
+from tests.api.callers import proven_session, session, token_of
 from tests.cast import Cast
 
 
@@ -16,7 +16,7 @@ def body(**more: object) -> dict[str, object]:
 
 
 def test_a_delegation_is_named_listed_and_ended(cast: Cast) -> None:
-    named = session(cast.tier2).post("delegations/", body())
+    named = proven_session(cast.tier2).post("delegations/", body())
     assert (named.status_code, named.json()["standing"]) == (201, "in_force")
     conflict = session(cast.tier2).post("delegations/", body())
     assert (conflict.status_code, conflict.json()["rule"]) == (409, "delegated_already")

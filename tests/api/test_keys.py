@@ -9,7 +9,7 @@ from playbooks.models import PrincipalKind, Session, Token
 from playbooks.operations import people
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.people import SCOPES
-from tests.api.callers import bearer, session, token_of
+from tests.api.callers import bearer, proven_session, session, token_of
 from tests.cast import Cast
 
 BODY = {"scopes": ["read"], "days": 7}
@@ -77,7 +77,7 @@ def test_no_token_makes_another_revokes_one_or_sees_a_session(cast: Cast) -> Non
 
 
 def test_a_token_is_made_works_and_is_revoked(cast: Cast) -> None:
-    api = session(cast.analyst)
+    api = proven_session(cast.analyst)
     made = api.post("tokens/", BODY)
     assert made.status_code == 201
     text, token = made.json()["text"], made.json()["token"]
@@ -106,7 +106,7 @@ def test_a_token_that_may_not_be_is_not_made(cast: Cast, change: dict[str, objec
     people.create(
         "robot", actor=SYSTEM, name="R", password=None, kind=PrincipalKind.SERVICE, owner=cast.author
     )
-    assert session(cast.analyst).post("tokens/", {**BODY, **change}).status_code == status
+    assert proven_session(cast.analyst).post("tokens/", {**BODY, **change}).status_code == status
     assert not Token.objects.exists()
 
 
@@ -114,7 +114,7 @@ def test_a_service_account_gets_its_tokens_from_its_owner(cast: Cast) -> None:
     people.create(
         "robot", actor=SYSTEM, name="R", password=None, kind=PrincipalKind.SERVICE, owner=cast.author
     )
-    made = session(cast.author).post("tokens/", {**BODY, "owner": "robot"})
+    made = proven_session(cast.author).post("tokens/", {**BODY, "owner": "robot"})
     assert (made.status_code, made.json()["token"]["owner"]) == (201, "robot")
     assert Token.objects.get().created_by == cast.author
 

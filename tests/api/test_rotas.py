@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from tests.api.callers import session, token_of
+from tests.api.callers import proven_session, session, token_of
 from tests.cast import Cast, connect
 
 
@@ -20,7 +20,7 @@ def test_a_shift_is_published_listed_and_withdrawn(cast: Cast) -> None:
     body = {"rota": "network", "title": "Network", "shifts": [planned]}
     assert session(cast.tier2).post("rotas/", body).json()["rule"] == "no_permission"
     assert token_of(cast.admin, "read", "runs").post("rotas/", body).json()["rule"] == "session_only"
-    made = session(cast.admin).post("rotas/", body)
+    made = proven_session(cast.admin).post("rotas/", body)
     assert (made.status_code, made.json()["on_call"]) == (201, [])
     (rota,) = session(cast.tier2).get("rotas/").json()["results"]
     (shift,) = rota["shifts"]
@@ -35,7 +35,7 @@ def test_a_shift_is_published_listed_and_withdrawn(cast: Cast) -> None:
 
 def test_a_connection_is_given_an_owner_who_is_not_the_giver(cast: Cast) -> None:
     connect(cast)
-    api = session(cast.admin)
+    api = proven_session(cast.admin)
     given = api.post("connections/edge-firewall/owner/", {"owner": "netowner"})
     assert given.json()["owner"]["username"] == "netowner"
     own = api.post("connections/edge-firewall/owner/", {"owner": "admin"})

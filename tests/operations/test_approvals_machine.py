@@ -47,6 +47,7 @@ from tests.cast import ATTACKER, Cast, connect, publish
 from tests.databases import rolled_back, take_down
 from tests.domain import oracle
 from tests.domain.oracle import Held, Vote, World
+from tests.proving import proven
 
 GUARDED = """\
 playbook: guarded
@@ -287,7 +288,7 @@ class Approvals(RuleBasedStateMachine):
                 delegations.end(row.pk, caller=caller)
                 return
             week = delegations.Period(now, now + timedelta(days=7))
-            delegations.name(substitute, caller=caller, period=week, reason="Away.")
+            delegations.name(substitute, caller=proven(caller), period=week, reason="Away.")
         except Refused:
             return
 

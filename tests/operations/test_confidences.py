@@ -14,6 +14,7 @@ from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from tests.api.callers import at_the_gate
 from tests.cast import Cast
+from tests.proving import proven
 from tests.teams import case_of_nobody, make_person, named_in_log
 
 WHY = "It concerns one of us."
@@ -25,7 +26,7 @@ def sees(person: Principal, case: Case) -> bool:
 
 def restricted(cast: Cast, *named: str) -> tuple[Run, ApprovalRequest]:
     run, request = at_the_gate(cast)
-    confidences.restrict(run.case_id, caller=cast.caller("analyst"), named=named, reason=WHY)
+    confidences.restrict(run.case_id, caller=proven(cast.caller("analyst")), named=named, reason=WHY)
     return run, request
 
 
@@ -62,7 +63,7 @@ def test_who_is_not_named_decides_nothing_though_they_hold_the_seat(cast: Cast) 
 def test_restricting_says_which_requests_nobody_can_grant_any_more(cast: Cast) -> None:
     run, request = at_the_gate(cast)
     analyst = cast.caller("analyst")
-    blocked = confidences.restrict(run.case_id, caller=analyst, named=["tier2"], reason=WHY)
+    blocked = confidences.restrict(run.case_id, caller=proven(analyst), named=["tier2"], reason=WHY)
     assert [each.request for each in blocked] == [request.pk]
     assert named_in_log(Verb.CASE_RESTRICTED)[0]["blocked"] == [str(request.pk)]
     confidences.release(run.case_id, caller=analyst, reason="It was nothing.")
@@ -91,7 +92,7 @@ def test_case_62_no_role_and_no_naming_shows_somebody_the_case_that_is_about_the
     case = case_of_nobody()
     analyst = cast.caller("analyst")
     confidences.name_subject(case.pk, name, caller=analyst, reason=WHY)
-    confidences.restrict(case.pk, caller=analyst, named=[name], reason=WHY)
+    confidences.restrict(case.pk, caller=proven(analyst), named=[name], reason=WHY)
     person = getattr(cast, name)
     Principal.objects.filter(pk=person.pk).update(is_superuser=True)
     assert not sees(person, case)
@@ -137,8 +138,8 @@ def test_it_takes_a_reason_and_people_who_are_there(cast: Cast) -> None:
     case, analyst = case_of_nobody(), cast.caller("analyst")
     people.deactivate(cast.author, actor=SYSTEM)
     with pytest.raises(Invalid):
-        confidences.restrict(case.pk, caller=analyst, named=[], reason=" ")
+        confidences.restrict(case.pk, caller=proven(analyst), named=[], reason=" ")
     with pytest.raises(Missing):
-        confidences.restrict(case.pk, caller=analyst, named=["author"], reason=WHY)
+        confidences.restrict(case.pk, caller=proven(analyst), named=["author"], reason=WHY)
     case.refresh_from_db()
     assert not case.is_restricted

@@ -20,6 +20,7 @@ from playbooks.operations.delegations import LONGEST, Period
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from tests.cast import Cast
 from tests.operations.test_withdrawals import at_the_gate, decide, replayed
+from tests.proving import proven
 
 DAY = timedelta(days=1)
 
@@ -30,7 +31,7 @@ def name(
     begins_at = timezone.now() + begins
     return delegations.name(
         substitute,
-        caller=cast.caller(person),
+        caller=proven(cast.caller(person)),
         period=Period(begins_at, begins_at + lasts),
         reason="On leave.",
     )

@@ -21,6 +21,7 @@ from playbooks.operations.objects import KINDS
 from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from tests.cast import Cast, connect, publish
 from tests.models.rows import Rows, make_rows
+from tests.proving import proven
 from tests.teams import case_of_nobody, make_person, make_teams, named_in_log
 
 WHY = "Helps out this week."
@@ -28,7 +29,13 @@ WHY = "Helps out this week."
 
 def give_case(cast: Cast, case: Case, to: To, permission: str = "see_case", **more: object) -> grants.Grant:
     return grants.give(
-        "case", str(case.pk), caller=cast.caller("admin"), to=to, permission=permission, reason=WHY, **more
+        "case",
+        str(case.pk),
+        caller=proven(cast.caller("admin")),
+        to=to,
+        permission=permission,
+        reason=WHY,
+        **more,
     )
 
 
@@ -161,7 +168,7 @@ def test_what_cannot_be_given_is_pointed_at(
         **change,
     }
     with pytest.raises(error):
-        grants.give(caller=cast.caller("admin"), **call)  # type: ignore[arg-type]
+        grants.give(caller=proven(cast.caller("admin")), **call)  # type: ignore[arg-type]
     assert not GRANTS[Case].to_person.history.exists()
 
 
@@ -171,7 +178,9 @@ def test_only_who_manages_people_or_works_on_the_case_gives(cast: Cast, who: str
     to = To(person="outsider")
     with pytest.raises(Refused):
         grants.give("case", str(case.pk), caller=cast.caller(who), to=to, permission="see_case", reason=WHY)
-    grants.give("case", str(case.pk), caller=cast.caller("analyst"), to=to, permission="see_case", reason=WHY)
+    grants.give(
+        "case", str(case.pk), caller=proven(cast.caller("analyst")), to=to, permission="see_case", reason=WHY
+    )
     publish(cast)
     with pytest.raises(Refused):
         grants.give(
@@ -216,7 +225,7 @@ def test_every_kind_of_object_can_be_opened_by_a_grant(cast: Cast) -> None:
             grants.give(
                 kind,
                 key,
-                caller=cast.caller("admin"),
+                caller=proven(cast.caller("admin")),
                 to=To(person="outsider"),
                 permission=permission,
                 reason=WHY,

@@ -17,6 +17,7 @@ from playbooks.operations import identities, people
 from playbooks.operations.caller import SYSTEM
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from tests.cast import Cast
+from tests.proving import proven
 
 
 def person(username: str) -> Principal:
@@ -134,9 +135,9 @@ def test_a_service_account_is_nobodys_further_account_and_has_an_owner(cast: Cas
 
 def test_an_outside_identity_is_of_one_person_and_is_taken_back(cast: Cast) -> None:
     admin = cast.caller("admin")
-    identities.provision(cast.tier2, provider="oidc", subject="1234", caller=admin)
+    identities.provision(cast.tier2, provider="oidc", subject="1234", caller=proven(admin))
     with pytest.raises(Invalid, match="somebody already"):
-        identities.provision(cast.analyst, provider="oidc", subject="1234", caller=admin)
+        identities.provision(cast.analyst, provider="oidc", subject="1234", caller=proven(admin))
     assert SocialAccount.objects.get().user == cast.tier2
     with pytest.raises(Missing):
         identities.withdraw(cast.analyst, provider="oidc", subject="1234", caller=admin)

@@ -22,6 +22,7 @@ from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Invalid, Missing, Refused
 from tests.api.callers import at_the_gate
 from tests.cast import Cast
+from tests.proving import proven
 from tests.teams import make_person, named_in_log
 
 
@@ -45,13 +46,13 @@ def directory_gives(person: Principal, role: str) -> None:
 
 def test_nobody_gives_themselves_a_role(cast: Cast) -> None:
     with pytest.raises(Refused) as error:
-        roles.give("admin", "tier-2", caller=cast.caller("admin"))
+        roles.give("admin", "tier-2", caller=proven(cast.caller("admin")))
     assert error.value.rule == "grantor_is_beneficiary"
     assert "tier-2" not in access.roles_of([cast.admin.pk])[cast.admin.pk]
 
 
 def test_who_held_a_role_since_when_and_through_whom_stays(cast: Cast) -> None:
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     roles.give("outsider", "tier-2", caller=admin)
     roles.give("outsider", "tier-2", caller=admin)
     assert roles.take("outsider", "tier-2", caller=admin) == ()
@@ -82,7 +83,7 @@ def test_roles_are_given_by_those_who_manage_people(cast: Cast, who: str) -> Non
 def test_case_28_taking_the_last_approver_away_blocks_and_never_satisfies(cast: Cast) -> None:
     run, request = at_the_gate(cast)
     approve(request, cast.tier2)
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     (blocked,) = roles.take("netowner", "network-owner", caller=admin)
     assert blocked.request == request.pk
     make_person("spare", "network-owner")
@@ -111,7 +112,7 @@ def test_case_23_whom_the_requester_made_an_approver_does_not_count_today(cast: 
     people.grant(cast.analyst, "administrator", actor=SYSTEM, granted_by=None)
     _, request = at_the_gate(cast)
     friend = make_person("friend")
-    roles.give("friend", "tier-2", caller=cast.caller("analyst"))
+    roles.give("friend", "tier-2", caller=proven(cast.caller("analyst")))
     assert refused(request, friend) == "own_grant"
 
 
@@ -120,23 +121,23 @@ def test_case_23_neither_does_whom_they_had_made_an_approver_by_another(cast: Ca
     people.grant(cast.analyst, "administrator", actor=SYSTEM, granted_by=None)
     _, request = at_the_gate(cast)
     friend, third = make_person("friend"), make_person("third")
-    roles.give("friend", "administrator", caller=cast.caller("analyst"))
-    roles.give("third", "tier-2", caller=Caller(friend))
+    roles.give("friend", "administrator", caller=proven(cast.caller("analyst")))
+    roles.give("third", "tier-2", caller=proven(Caller(friend, session="theirs")))
     assert refused(request, third) == "own_grant"
 
 
 def test_nobody_decides_with_a_right_that_whom_they_made_administrator_gave_them(cast: Cast) -> None:
     _, request = at_the_gate(cast)
     friend = make_person("friend")
-    roles.give("friend", "administrator", caller=cast.caller("admin"))
-    roles.give("admin", "tier-2", caller=Caller(friend))
+    roles.give("friend", "administrator", caller=proven(cast.caller("admin")))
+    roles.give("admin", "tier-2", caller=proven(Caller(friend, session="theirs")))
     assert refused(request, cast.admin) == "own_grant"
 
 
 def test_what_somebody_without_a_hand_in_it_gave_counts_at_once(cast: Cast) -> None:
     _, request = at_the_gate(cast)
     fresh = make_person("fresh")
-    roles.give("fresh", "tier-2", caller=cast.caller("admin"))
+    roles.give("fresh", "tier-2", caller=proven(cast.caller("admin")))
     approve(request, fresh)
     assert request.decisions.get().person == fresh
 
@@ -155,8 +156,8 @@ def test_the_chain_of_givers_is_read_in_a_bounded_number_of_queries(
     cast: Cast, django_assert_num_queries: object
 ) -> None:
     friend, third = make_person("friend"), make_person("third")
-    roles.give("friend", "administrator", caller=cast.caller("admin"))
-    roles.give("third", "tier-2", caller=Caller(friend))
+    roles.give("friend", "administrator", caller=proven(cast.caller("admin")))
+    roles.give("third", "tier-2", caller=proven(Caller(friend, session="theirs")))
     since = timezone.now() - COOLING
     with django_assert_num_queries(2):  # type: ignore[operator]
         chain = grantors_of({third.pk: frozenset({"tier-2", "analyst"})}, since)[third.pk]
@@ -181,7 +182,7 @@ def test_case_29_a_role_that_is_taken_between_approval_and_run_no_longer_counts(
 
 
 def test_a_role_of_ones_own_permits_what_it_says_and_is_a_seat_by_its_slug(cast: Cast) -> None:
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     made = roles.create("night-watch", caller=admin, title="Night watch", permissions=["see_run", "see_case"])
     assert (
         roles.create("night-watch", caller=admin, title="Night watch", permissions=["see_case", "see_run"])
@@ -211,7 +212,7 @@ def test_no_permission_is_a_right_to_approve(cast: Cast) -> None:
 
 @pytest.mark.parametrize("slug", sorted(ROLES))
 def test_a_built_in_role_stays_as_it_is(cast: Cast, slug: str) -> None:
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     for tried in (
         lambda: roles.change(slug, caller=admin, title="Mine", permissions=["see_run"]),
         lambda: roles.end(slug, caller=admin),
@@ -224,7 +225,7 @@ def test_a_built_in_role_stays_as_it_is(cast: Cast, slug: str) -> None:
 
 
 def test_nobody_adds_to_a_role_that_they_hold(cast: Cast) -> None:
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     roles.create("helper", caller=admin, title="Helper", permissions=["see_run"])
     people.grant(cast.admin, "helper", actor=SYSTEM, granted_by=None)
     with pytest.raises(Refused) as error:

@@ -21,6 +21,7 @@ from playbooks.operations.rotas import Planned
 from playbooks.queries import approvals as queries
 from tests.cast import BLOCK, Cast, connect, publish, start
 from tests.operations.test_withdrawals import decide, replayed
+from tests.proving import proven
 
 OWNED = BLOCK.replace("{role: network-owner}", "{owner_of: target}")
 ON_CALL = BLOCK.replace("{role: network-owner}", "{on_call: network}")
@@ -37,14 +38,14 @@ def at_the_gate(cast: Cast, text: str) -> tuple[Run, ApprovalRequest]:
 
 
 def owned_by(cast: Cast, name: str) -> None:
-    connections.give_to("edge-firewall", caller=cast.caller("admin"), owner=name)
+    connections.give_to("edge-firewall", caller=proven(cast.caller("admin")), owner=name)
 
 
 def shift(cast: Cast, name: str, *, published: timedelta = COOLING, lasts: timedelta = DAY) -> Shift:
     """On call from an hour ago on; published so long ago."""
     now = timezone.now()
     planned = Planned(name, now - timedelta(hours=1), now + lasts)
-    rotas.publish("network", caller=cast.caller("admin"), shifts=[planned])
+    rotas.publish("network", caller=proven(cast.caller("admin")), shifts=[planned])
     row = Shift.objects.latest("published_at", "pk")
     Shift.objects.filter(pk=row.pk).update(published_at=now - published)
     return row
@@ -114,7 +115,9 @@ def test_the_substitute_of_the_owner_takes_the_seat_while_they_stand_in(cast: Ca
     _, request = at_the_gate(cast, OWNED)
     owned_by(cast, "netowner")
     period = Period(timezone.now(), timezone.now() + DAY)
-    row = delegations.name("compliance", caller=cast.caller("netowner"), period=period, reason="Away.")
+    row = delegations.name(
+        "compliance", caller=proven(cast.caller("netowner")), period=period, reason="Away."
+    )
     assert inbox(cast.compliance) == [request]
     assert rules(cast, "compliance", request) == []
     assert rules(cast, "netowner", request) == ["seat_taken"]
@@ -126,7 +129,9 @@ def test_whoever_stood_in_until_a_moment_ago_takes_no_seat_of_the_owner(cast: Ca
     _, request = at_the_gate(cast, OWNED)
     owned_by(cast, "netowner")
     period = Period(timezone.now(), timezone.now() + DAY)
-    row = delegations.name("compliance", caller=cast.caller("netowner"), period=period, reason="Away.")
+    row = delegations.name(
+        "compliance", caller=proven(cast.caller("netowner")), period=period, reason="Away."
+    )
     delegations.end(row.pk, caller=cast.caller("netowner"))
     assert rules(cast, "compliance", request) == ["not_in_seat"]
 

@@ -23,6 +23,7 @@ from playbooks.operations.caller import SYSTEM, Caller
 from playbooks.operations.refusals import Hidden, Invalid, Missing, Refused
 from tests.api.callers import at_the_gate
 from tests.cast import BLOCK, Cast, publish, start
+from tests.proving import proven
 from tests.teams import Teams, make_person, make_teams, named_in_log
 from tests.web.conftest import post_alert
 
@@ -66,7 +67,7 @@ def test_case_25_a_team_that_is_renamed_is_the_same_team(cast: Cast, sides: Team
 
 
 def test_a_slug_is_never_given_again(cast: Cast, sides: Teams) -> None:
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     teams.end("red", caller=admin)
     with pytest.raises(Invalid):
         teams.create("red", caller=admin, name="Red team")
@@ -89,7 +90,7 @@ def test_nobody_takes_themselves_into_a_team(cast: Cast, sides: Teams) -> None:
 
 
 def test_who_left_a_team_stays_in_its_history(cast: Cast, sides: Teams) -> None:
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     teams.remove("blue", "tier2", caller=admin)
     teams.add("blue", "tier2", caller=admin)
     first, second = TeamMembership.history.filter(principal=cast.tier2).order_by("granted_at")
@@ -201,7 +202,7 @@ def test_case_23_whom_the_requester_took_into_the_team_does_not_count_there_toda
     _, request = of_blue(cast)
     people.grant(cast.analyst, "administrator", actor=SYSTEM, granted_by=None)
     friend = Caller(make_person("friend", "tier-2"))
-    teams.add("blue", "friend", caller=cast.caller("analyst"))
+    teams.add("blue", "friend", caller=proven(cast.caller("analyst")))
     with pytest.raises(Refused) as refused:
         decide(request.pk, caller=friend, verdict=Verdict.APPROVE, shown_digest=request.digest)
     assert refused.value.rule == "outside_team"
@@ -221,7 +222,7 @@ def test_a_case_has_the_team_of_the_source_or_of_the_playbook_that_opened_it(
 def test_what_a_teams_source_posts_starts_no_playbook_of_another_team(cast: Cast, sides: Teams) -> None:
     publish(cast, BLOCK.replace('alert.source == "suricata" && alert.severity >= 70', "alert.severity >= 10"))
     post_alert("The first, which makes the source", severity=1)
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     teams.assign("source", "monitoring", caller=admin, team="red")
     teams.assign("playbook", "block-attacker", caller=admin, team="blue")
     alert = post_alert("One", observables={"ip": ["203.0.113.7"]})
@@ -251,7 +252,7 @@ def test_case_21_the_end_of_a_team_blocks_what_needs_it_and_satisfies_nothing(
 
 def test_who_leaves_a_team_is_told_about_when_they_were_the_last_for_a_seat(cast: Cast, sides: Teams) -> None:
     _, request = of_blue(cast)
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     make_person("spare", "network-owner")
     teams.add("blue", "spare", caller=admin)
     assert teams.remove("blue", "netowner", caller=admin) == ()
@@ -268,7 +269,7 @@ def test_alerts_inherit_the_team_of_their_case(cast: Cast, sides: Teams) -> None
 
 def test_a_source_a_connection_and_a_playbook_belong_to_a_team_too(cast: Cast, sides: Teams) -> None:
     publish(cast)
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     teams.assign("playbook", "block-attacker", caller=admin, team="red")
     assert not access.visible(cast.author, "see_playbook", Playbook.objects.all()).exists()
     teams.assign("playbook", "block-attacker", caller=admin, team="")

@@ -13,6 +13,7 @@ from playbooks.models import Case, Team, TeamMembership
 from playbooks.operations import grants, roles, teams
 from playbooks.operations.grants import To
 from tests.cast import Cast
+from tests.proving import proven, proven_in
 from tests.teams import case_of_nobody, make_person, make_teams
 from tests.web.conftest import Look, World
 
@@ -33,7 +34,7 @@ def text_of(answer: object) -> str:
 
 def test_a_persons_page_says_what_they_have_since_when_and_through_whom(cast: Cast, look: Look) -> None:
     make_teams(cast)
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     roles.give("outsider", "tier-2", caller=admin)
     roles.take("outsider", "tier-2", caller=admin)
     roles.give("outsider", "author", caller=admin)
@@ -48,7 +49,7 @@ def test_a_persons_page_says_what_they_have_since_when_and_through_whom(cast: Ca
 
 
 def test_giving_a_role_asks_once_more_and_then_does_it(cast: Cast, look: Look) -> None:
-    browser = look("admin")
+    browser = proven_in(look("admin"), cast.admin)
     asked = ask(browser, "give-role", person="outsider", role="tier-2")
     assert "Give outsider the role tier-2?" in text_of(asked)
     assert access.roles_of([cast.outsider.pk])[cast.outsider.pk] == frozenset()
@@ -73,7 +74,7 @@ def test_a_refusal_stands_on_the_page_and_changes_nothing(cast: Cast, look: Look
 
 
 def test_a_team_is_made_filled_renamed_and_ended(cast: Cast, look: Look) -> None:
-    browser = look("admin")
+    browser = proven_in(look("admin"), cast.admin)
     assert text_of(browser.get(reverse("access-teams"))).count("No teams") == 1
     confirm(browser, "make-team", team="blue", name="Blue team")
     confirm(browser, "join-team", team="blue", person="tier2")
@@ -88,7 +89,7 @@ def test_a_team_is_made_filled_renamed_and_ended(cast: Cast, look: Look) -> None
 
 
 def test_a_role_of_ones_own_is_made_changed_and_ended(cast: Cast, look: Look) -> None:
-    browser = look("admin")
+    browser = proven_in(look("admin"), cast.admin)
     confirm(browser, "make-role", role="watch", name="Watch", permissions=["see_run", "see_case"])
     confirm(browser, "give-role", role="watch", person="outsider")
     assert access.permissions_of(cast.outsider) == {"see_run", "see_case"}
@@ -99,7 +100,7 @@ def test_a_role_of_ones_own_is_made_changed_and_ended(cast: Cast, look: Look) ->
 
 
 def test_a_right_is_given_with_its_reason_and_its_end_and_taken(cast: Cast, look: Look) -> None:
-    case, browser = case_of_nobody(), look("admin")
+    case, browser = case_of_nobody(), proven_in(look("admin"), cast.admin)
     form = {"kind": "case", "key": str(case.pk), "permission": "see_case", "person": "outsider", "role": ""}
     given = {**form, "reason": "Knows the host.", "until": "2099-01-01T12:00"}
     assert "Knows the host." in text_of(ask(browser, "give-right", **given))
@@ -124,7 +125,7 @@ def test_rights_on_what_is_not_within_reach_are_not_listed(cast: Cast, look: Loo
     make_teams(cast)
     case = case_of_nobody("A secret matter")
     to = To(person="outsider")
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     grants.give("case", str(case.pk), caller=admin, to=to, permission="see_case", reason="Helps.")
     teams.assign("case", str(case.pk), caller=cast.caller("analyst"), team="red")
     for address in (reverse("access-rights"), reverse("access-person", args=["outsider"])):
@@ -154,7 +155,7 @@ def test_the_pages_cost_the_same_for_three_and_for_many(cast: Cast, look: Look) 
     ]
     to = To(person="tier2")
     few = {address: cost(browser, address) for address in addresses}
-    admin = cast.caller("admin")
+    admin = proven(cast.caller("admin"))
     for number in range(20):
         make_person(f"p{number}", "tier-2")
         teams.create(f"t{number}", caller=admin, name=f"T {number}")

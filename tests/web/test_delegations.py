@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from playbooks.models import Delegation
+from tests.proving import proven_in
 from tests.web.conftest import Look, World
 
 FORM = {"substitute": "netowner", "ends_at": "", "reason": "On leave <until> Monday."}
@@ -19,7 +20,7 @@ def form(**more: str) -> dict[str, str]:
 
 
 def test_a_substitute_is_named_seen_by_both_and_ended(world: World, look: Look) -> None:
-    browser = look("tier2")
+    browser = proven_in(look("tier2"), world.cast.tier2)
     assert "Nobody stands in for you" in browser.get(reverse("delegations")).content.decode()
     named = browser.post(reverse("delegations"), form(), follow=True).content.decode()
     assert "Netowner stands in for you until" in named
@@ -41,7 +42,7 @@ def test_a_refusal_keeps_what_was_typed(world: World, look: Look) -> None:
 
 
 def test_a_stranger_ends_nothing(world: World, look: Look) -> None:
-    look("tier2").post(reverse("delegations"), form())
+    proven_in(look("tier2"), world.cast.tier2).post(reverse("delegations"), form())
     row = Delegation.objects.get()
     for person, status in (("analyst", 403), ("outsider", 403)):
         assert look(person).post(reverse("delegation-end", args=[row.pk])).status_code == status

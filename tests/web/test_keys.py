@@ -19,6 +19,7 @@ from playbooks.operations import people
 from playbooks.operations.caller import SYSTEM
 from tests.api.callers import bearer
 from tests.cast import Cast
+from tests.proving import proven_in
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -27,6 +28,10 @@ def browser_of(person: Principal, header: str = FIREFOX) -> Client:
     browser = Client(HTTP_USER_AGENT=header, REMOTE_ADDR="198.51.100.7")
     browser.post("/accounts/login/", {"login": person.username, "password": "only-for-tests"})
     return browser
+
+
+def proven_browser_of(person: Principal) -> Client:
+    return proven_in(browser_of(person), person)
 
 
 def is_signed_in(browser: Client) -> bool:
@@ -100,7 +105,7 @@ def test_only_an_administrator_looks_at_how_others_sign_in(cast: Cast, who: str)
 
 
 def test_deactivation_ends_sessions_and_tokens_at_once_and_those_of_what_one_answers_for(cast: Cast) -> None:
-    browser, robot = browser_of(cast.analyst), robot_of(cast.analyst)
+    browser, robot = proven_browser_of(cast.analyst), robot_of(cast.analyst)
     tokens = [make_token(browser), make_token(browser, owner="robot")]
     assert all(bearer(each).get("tokens/").status_code in {200, 403} for each in tokens)
     people.deactivate(cast.analyst, actor=SYSTEM)
@@ -121,7 +126,7 @@ def test_a_token_made_for_a_service_account_stops_with_its_owner_even_if_nobody_
 
 
 def test_a_token_is_shown_once_works_and_is_taken_back(cast: Cast) -> None:
-    browser = browser_of(cast.analyst)
+    browser = proven_browser_of(cast.analyst)
     text = make_token(browser)
     assert bearer(text).get("runs/").status_code == 200
     page = browser.get(reverse("keys")).content.decode()
@@ -151,7 +156,7 @@ def test_a_token_is_shown_once_works_and_is_taken_back(cast: Cast) -> None:
 )
 def test_a_token_that_may_not_be_is_not_made(cast: Cast, form: dict[str, object], status: int) -> None:
     robot_of(cast.author)
-    browser = browser_of(cast.analyst)
+    browser = proven_browser_of(cast.analyst)
     answer = browser.post(reverse("token-issue"), {"scope": ["read"], "days": "7", **form})
     assert answer.status_code == status
     assert not Token.objects.exists()
@@ -159,7 +164,7 @@ def test_a_token_that_may_not_be_is_not_made(cast: Cast, form: dict[str, object]
 
 def test_an_administrator_makes_no_token_in_the_name_of_a_person(cast: Cast) -> None:
     """A request by a minted token would count as that person's."""
-    admin = browser_of(cast.admin)
+    admin = proven_browser_of(cast.admin)
     assert make_token(admin, owner="tier2") == ""
     robot_of(cast.analyst)
     assert make_token(admin, owner="robot") != ""
@@ -170,7 +175,7 @@ def test_an_administrator_makes_no_token_in_the_name_of_a_person(cast: Cast) -> 
 
 
 def test_nobody_revokes_the_token_of_another_but_an_administrator(cast: Cast) -> None:
-    text = make_token(browser_of(cast.tier2))
+    text = make_token(proven_browser_of(cast.tier2))
     row = Token.objects.get()
     assert browser_of(cast.analyst).post(reverse("token-revoke", args=[row.pk])).status_code == 404
     assert bearer(text).get("runs/").status_code == 200

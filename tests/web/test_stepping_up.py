@@ -133,7 +133,7 @@ def test_the_page_of_its_own_takes_a_proof_and_goes_back(cast: Cast, look: Look)
     give_code(cast.admin)
     browser = look("admin")
     page = reverse("step-up")
-    assert "give or take rights" in browser.get(page, {"for": "grant"}).content.decode()
+    assert "give rights" in browser.get(page, {"for": "grant"}).content.decode()
     wrong = browser.post(page, {"password": "guess", "code": "000000", "next": "/runs/"})
     assert wrong.status_code == 401
     assert browser.post(page, {"purpose": "grant", "next": "/runs/"}).status_code == 401
