@@ -52,7 +52,9 @@ def person(request: HttpRequest, username: str) -> HttpResponse:
 @require_POST
 @login_required
 def end_sessions(request: HttpRequest, username: str) -> HttpResponse:
-    """Signs somebody out everywhere."""
+    """Signs somebody out everywhere: oneself, or anybody for who manages people."""
+    if username != person_of(request).username:
+        require(request, *MANAGE)
     subject = get_object_or_404(Principal, username=username)
     try:
         ended = session_operations.end_all(subject, caller=caller_of(request))
@@ -66,6 +68,7 @@ def end_sessions(request: HttpRequest, username: str) -> HttpResponse:
 @login_required
 def link(request: HttpRequest, username: str) -> HttpResponse:
     """Says whose further account this is; without a name, that it is nobody's."""
+    require(request, *MANAGE)
     subject = get_object_or_404(Principal, username=username)
     other = request.POST.get("same_person_as", "").strip()
     try:
@@ -85,6 +88,7 @@ def link(request: HttpRequest, username: str) -> HttpResponse:
 @login_required
 def identity(request: HttpRequest, username: str) -> HttpResponse:
     """Gives or takes an outside identity."""
+    require(request, *MANAGE)
     subject = get_object_or_404(Principal, username=username)
     is_taking = bool(request.POST.get("take"))
     change = identity_operations.withdraw if is_taking else identity_operations.provision

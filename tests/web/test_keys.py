@@ -104,6 +104,13 @@ def test_only_an_administrator_looks_at_how_others_sign_in(cast: Cast, who: str)
     assert browser.post(reverse("person-identity", args=["tier2"]), form).status_code == 403
 
 
+@pytest.mark.parametrize("name", ["person", "person-sessions-end", "person-link", "person-identity"])
+def test_nobody_learns_from_a_refusal_who_exists(cast: Cast, name: str) -> None:
+    browser = browser_of(cast.outsider)
+    send = browser.get if name == "person" else browser.post
+    assert [send(reverse(name, args=[each])).status_code for each in ("tier2", "nobody")] == [403, 403]
+
+
 def test_deactivation_ends_sessions_and_tokens_at_once_and_those_of_what_one_answers_for(cast: Cast) -> None:
     browser, robot = proven_browser_of(cast.analyst), robot_of(cast.analyst)
     tokens = [make_token(browser), make_token(browser, owner="robot")]
