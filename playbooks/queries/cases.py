@@ -38,10 +38,13 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseView(CaseRow):
-    """`alerts` and `runs` are those that the viewer may see."""
+    """`alerts` and `runs` are those that the viewer may see; `about` is whom the case is about."""
 
     alerts: tuple[AlertRow, ...]
     runs: tuple[RunRow, ...]
+    is_restricted: bool
+    about: tuple[Person, ...]
+    may_work: bool
     may_close: bool
 
 
@@ -62,12 +65,16 @@ def case_view(case: UUID, person: Principal) -> CaseView | None:
     found = cases(person).filter(pk=case).first()
     if found is None:
         return None
-    may_close = found.status != CaseStatus.CLOSED and access.may(person, "work_case", on=found)
+    may_work = access.may(person, "work_case", on=found)
+    about = found.subjects.select_related("principal").order_by("granted_at", "pk")
     return CaseView(
         **_head(found),
         alerts=tuple(alert_row(each) for each in alerts(person).filter(case=found)),
         runs=tuple(run_row(each) for each in runs(person).filter(case=found)),
-        may_close=may_close,
+        is_restricted=found.is_restricted,
+        about=tuple(references.known(each.principal) for each in about),
+        may_work=may_work,
+        may_close=may_work and found.status != CaseStatus.CLOSED,
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -20,33 +19,10 @@ from playbooks.operations.grants import To
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
 from playbooks.operations.rights import Blocked
 from playbooks.web.callers import caller_of, require, text_of
+from playbooks.web.case_changes import OF_CASES
+from playbooks.web.changing import COUNTS, HISTORY, STAYS, WAITS, Change, Form
 from playbooks.web.refusing import Refusal, refusal_of
 from playbooks.web.stepping_up import GIVING, take_proof, ways
-
-Form = Mapping[str, str]
-STAYS = "Whoever decides with it is looked at anew at each decision, and once more before anything runs."
-COUNTS = "It counts at once. It does not count for what the giver, or who gave them their right, has a hand in today."
-WAITS = (
-    "Requests that then lack somebody stay open and wait; the next page names them. Nothing is granted by it."
-)
-HISTORY = "Who had it, since when and through whom stays in the history and in the log."
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """`fields` are what the form carries, `question` and `done` are filled with them; `back` is where it leads.
-
-    What gives something takes a proof, which the confirmed form carries.
-    """
-
-    question: str
-    points: tuple[str, ...]
-    done: str
-    fields: tuple[str, ...]
-    perform: Callable[[Caller, Form], Sequence[Blocked] | None]
-    back: Callable[[Form], str]
-    is_taking: bool = False
-    is_giving: bool = False
 
 
 @require_POST
@@ -56,7 +32,7 @@ def change(request: HttpRequest) -> HttpResponse:
     wanted = CHANGES.get(request.POST.get("do", ""))
     if wanted is None:
         raise Http404("There is no such change.")
-    if request.POST["do"] not in {"give-right", "take-right"}:
+    if request.POST["do"] not in ON_OBJECTS:
         require(request, "manage_people", "give and take roles and teams")
     form: dict[str, str] = {}
     try:
@@ -194,6 +170,7 @@ def _moment(text: str) -> datetime | None:
 
 
 RIGHT = ("kind", "key", "permission", "person", "role")
+ON_OBJECTS = frozenset({"give-right", "take-right", *OF_CASES})  # by who works on it, without managing people
 CHANGES: Mapping[str, Change] = {
     "give-role": Change(
         "Give {person} the role {role}?",
@@ -321,4 +298,5 @@ CHANGES: Mapping[str, Change] = {
         _rights,
         is_taking=True,
     ),
+    **OF_CASES,
 }

@@ -14,9 +14,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from playbooks import access
 from playbooks.domain.statuses import CaseStatus
+from playbooks.models import Principal
 from playbooks.operations import cases as operations
 from playbooks.operations.refusals import Invalid, LostRace, Missing, Refused
 from playbooks.queries import cases as queries
+from playbooks.queries import rights
 from playbooks.queries.cases import CaseView
 from playbooks.web.callers import caller_of, person_of, text_of
 from playbooks.web.listing import choice, filters, page_of, search_of, searched
@@ -66,11 +68,20 @@ def _page(request: HttpRequest, pk: UUID, *, refusal: Refusal | None = None) -> 
     context = {
         "case": view,
         "events": sorted(_events(view), key=lambda event: event.at),
+        **_confidence(view, person),
         "may_export": access.may(person, "export_audit"),
         "refusal": refusal,
         "resolution": request.POST.get("resolution", ""),
     }
     return render(request, "case.html", context, status=refusal.status if refusal else HTTPStatus.OK)
+
+
+def _confidence(view: CaseView, person: Principal) -> dict[str, object]:
+    """Who is named on a restricted case, and whom one could name, for whoever works on it."""
+    if not view.may_work:
+        return {}
+    named = rights.grants(person, kind="case", key=str(view.id)) if view.is_restricted else ()
+    return {"rights": named, "people": rights.people_choices(person)}
 
 
 def _events(case: CaseView) -> list[Event]:
