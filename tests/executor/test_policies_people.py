@@ -31,6 +31,7 @@ from tests.executor.test_policies import (
 from tests.executor.world import World
 from tests.operations.test_seats import shift
 from tests.operations.waiting import after, drive, step_of
+from tests.proving import proven
 
 __all__ = ["begun"]
 
@@ -42,7 +43,7 @@ ON_CALL = text(require="{seats: [{on_call: network}]}")
 
 
 def own(cast: Cast, name: str, connection: str = "fake") -> None:
-    connections.give_to(connection, caller=cast.caller("admin"), owner=name)
+    connections.give_to(connection, caller=proven(cast.caller("admin")), owner=name)
 
 
 def shift_of_nobody(cast: Cast) -> None:

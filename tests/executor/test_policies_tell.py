@@ -25,6 +25,7 @@ from tests.executor.test_policies import BEHIND, GATE, approve, begun, put_in_fo
 from tests.executor.world import BROKEN, World
 from tests.operations.test_seats import shift
 from tests.operations.waiting import act, after, drive
+from tests.proving import proven
 
 __all__ = ["begun"]
 
@@ -72,9 +73,9 @@ def test_the_owner_and_whoever_is_on_call_or_stands_in_is_told(
     begun: Begun, cast: Cast, world: World
 ) -> None:
     shift(cast, "compliance")
-    connections.give_to("fake", caller=cast.caller("admin"), owner="netowner")
+    connections.give_to("fake", caller=proven(cast.caller("admin")), owner="netowner")
     period = Period(timezone.now(), timezone.now() + timedelta(days=1))
-    delegations.name("publisher", caller=cast.caller("netowner"), period=period, reason="Away.")
+    delegations.name("publisher", caller=proven(cast.caller("netowner")), period=period, reason="Away.")
     put_in_force(cast, text(notify="{to: [{owner_of: target}, {on_call: network}]}"))
     begun()
     assert told() == ["compliance", "netowner", "publisher"]

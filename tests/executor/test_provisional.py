@@ -52,6 +52,7 @@ from tests.executor.test_policies import (
 )
 from tests.executor.world import BROKEN, LOST, REFUSED, World
 from tests.operations.waiting import act, after, drive, published, start, step_of
+from tests.proving import proven
 
 __all__ = ["begun", "second"]
 
@@ -558,7 +559,7 @@ def test_the_owner_of_the_target_may_countersign(
     cast: Cast, second: Caller, begun: Begun, world: World
 ) -> None:
     put_in_force(cast, provisional().replace("{role: tier-2}", "{owner_of: target}"), second)
-    connections.give_to("fake", caller=cast.caller("admin"), owner="netowner")
+    connections.give_to("fake", caller=proven(cast.caller("admin")), owner="netowner")
     run = begun()
     assert seats_of(asked(run)) == ["owner_of:fake"]
     decide(run, cast.caller("netowner"))
