@@ -16,7 +16,10 @@ from tests.acceptance.browsing import Visitor
 NO_PAGES = frozenset(
     {
         "decide",
-        "strike",
+        *("strike", "ask-again", "withdraw-decision", "withdraw-request"),
+        *("access-change", "delegation-end", "shift-withdraw", "profile-confirm", "profile-withdraw"),
+        *("check-policy", "never-touch-remove"),
+        *("notice-mail-test", "notice-service", "notice-channel-test", "notice-channel-remove"),
         "run-cancel",
         "run-pause",
         "run-resume",
@@ -29,6 +32,7 @@ NO_PAGES = frozenset(
         *("person-sessions-end", "person-link", "person-identity"),
         *("app-code", "first-administrator"),  # while something is set up
         *("step-up", "step-up-provider"),  # while something asks for a proof
+        "access-team",  # of which the demo has none
         "review",  # once somebody has broken the glass, which takes a second factor
     }
     | {"run-live"}
