@@ -107,7 +107,9 @@ def _plan(change: Change, frame: Frame) -> Sequence[Move]:
 
 def _struck(frame: Frame) -> Mapping[str, str]:
     """Of the frame's own steps, by their ids. In a rollback nothing is struck."""
-    struck = {} if undoes(frame.run) else frame.run.struck
+    struck = frame.run.struck
+    if not struck or undoes(frame.run):
+        return {}
     return {name: struck[step.key] for name, step in frame.steps.items() if step.key in struck}
 
 
