@@ -44,12 +44,13 @@ def is_due(now: object) -> Q:
 
 
 def fire_due(change: Change) -> None:
-    """Lets the time act on all that is due in the run, of its steps that wait for a slot on the first: whoever hears
-    the bell asks again. What a step ends with it is due no more.
+    """Lets the time act on all that is due in the run, as it would have done by and by; of its steps that wait for a
+    slot on the first: whoever hears the bell asks again. What a step ends with it is due no more.
     """
-    waiting = _waiting(change, "ORDER BY due_at, id")
+    waiting = _waiting(change, "ORDER BY id")
     line = sorted((step for step in waiting if step.wait_reason == WaitReason.SLOT), key=limits.place)
     due = [step for step in waiting if step in line[:1] or _is_due(step, change.now)]
+    due.sort(key=lambda step: _due_since(step, change.now))
     for step in due[:1]:
         fire(change, step)
     for step in due[1:]:
@@ -60,6 +61,11 @@ def fire_due(change: Change) -> None:
 def _waiting(change: Change, rest: str, *parameters: object) -> list[Step]:
     start = [key(Run, change.run.pk), StepStatus.WAITING.value]
     return fetch(Step, f"run_id = %s AND status = %s {rest}", [*start, *parameters])
+
+
+def _due_since(step: Step, now: datetime) -> datetime:
+    passed = [each for each in (step.due_at, step.deadline_at) if each is not None and each <= now]
+    return min(passed, default=now)
 
 
 def _is_due(step: Step, now: datetime) -> bool:
